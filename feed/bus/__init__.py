@@ -1,0 +1,1 @@
+"""The only room that knows Redis: names, the publish script, publisher, subscriber, log."""

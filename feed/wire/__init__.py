@@ -1,0 +1,1 @@
+"""The client protocol as pure functions: commands in, messages and frames out."""
