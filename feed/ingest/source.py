@@ -1,0 +1,35 @@
+"""The seam between what reads a venue and what publishes its ticks."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from feed.core.ticks import Tick
+
+
+class Sink(Protocol):
+    """Takes ticks from a source. Its calls return at once and never fail: what it can't hold, it names in a gap."""
+
+    def ticks(self, ticks: Sequence[Tick]) -> None:
+        """Ticks in the venue's order, all of one moment of receiving."""
+        ...
+
+    def reconnected(self) -> None:
+        """The source lost its connection: from here on, ticks may be missing."""
+        ...
+
+
+class Source(Protocol):
+    """A venue's live ticks, or a simulator's."""
+
+    feed: str
+    contiguous: frozenset[str]
+    """Kinds whose venue ids rise by exactly one per symbol, so that a hole can be named by its ids."""
+
+    async def run(self, sink: Sink, stop: asyncio.Event) -> None:
+        """Reads until `stop` is set. Reconnects by itself; raises only on faults of its own configuration or code."""
+        ...
+
+    def connected(self) -> bool:
+        """Whether ticks can come at this moment."""
+        ...
