@@ -1,0 +1,156 @@
+"""What a worker has to publish on one stream: ticks that wait, cut into calls whose `prev` tells a hole from none.
+
+Pure: the publisher brings the clock and the connection.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from feed.core.streams import Stream
+from feed.core.ticks import NS_PER_S, Tick
+
+# A tick's own bytes are about 60; this much more is spent on keeping it.
+ITEM_OVERHEAD_BYTES = 200
+
+
+class Item(NamedTuple):
+    """One encoded tick. `id` is decimal, "" where the venue gives none."""
+
+    id: str
+    event_us: int
+    data: bytes
+    ts_recv: int
+
+    @property
+    def size(self) -> int:
+        return len(self.data) + ITEM_OVERHEAD_BYTES
+
+
+@dataclass(slots=True)
+class Run:
+    """Ticks between which nothing is missing. `prev` is the venue id that the stream must have reached before them."""
+
+    prev: str
+    named: bool
+    cause: str
+    items: deque[Item] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class Call:
+    """One script call. A repeat carries the same number, so that the script can tell."""
+
+    number: int
+    run: Run
+    force: bool = False
+
+    @property
+    def items(self) -> deque[Item]:
+        return self.run.items
+
+    @property
+    def flags(self) -> str:
+        return ("i" if self.run.named else "") + ("f" if self.force else "")
+
+
+class Lane:
+    """The ticks of one stream on their way out, oldest first; at most one call is under way."""
+
+    def __init__(self, stream: Stream, contiguous: bool) -> None:
+        self.stream = stream
+        self.contiguous = contiguous
+        self.call: Call | None = None
+        self.held_until = 0.0  # monotonic time before which the call is not sent
+        self.seq = 0  # highest seq seen on the stream, in answers
+        self.trim_below = 0
+        self._runs: deque[Run] = deque()
+        self._last_id: int | None = None
+        self._broken = True  # the next tick can't vouch for what came before it
+        self._cause = "venue"
+        self._published: deque[tuple[float, int]] = deque()
+
+    def offer(self, tick: Tick, data: bytes) -> int:
+        """Adds a tick; answers the bytes it takes."""
+        unbroken = not self._broken if not self.contiguous or tick.id is None else self._follows(tick.id)
+        if not (unbroken and self._runs):
+            self._runs.append(self._new_run(tick.id, unbroken))
+        item = Item("" if tick.id is None else str(tick.id), tick.ts_event // 1000, data, tick.ts_recv)
+        self._runs[-1].items.append(item)
+        self._last_id, self._broken, self._cause = tick.id, False, "venue"
+        return item.size
+
+    def interrupted(self) -> None:
+        """The source reconnected. Contiguous ids will show what is missing; others can only say that it may be."""
+        self._broken = True
+
+    def next_call(self, number: int, max_ticks: int) -> Call | None:
+        """Takes up to `max_ticks` waiting ticks into a call, which is under way until `done`."""
+        if not self._runs:
+            return None
+        run = self._runs[0]
+        if len(run.items) <= max_ticks:
+            self._runs.popleft()
+            taken = run
+        else:
+            taken = Run(run.prev, run.named, run.cause, deque(run.items.popleft() for _ in range(max_ticks)))
+            run.prev, run.named, run.cause = taken.items[-1].id, self.contiguous, "venue"
+        self.call = Call(number, taken)
+        return self.call
+
+    def done(self, last_seq: int, now: float, history_s: float) -> int:
+        """The call was answered: the stream stands at `last_seq`. Answers the bytes that it frees."""
+        assert self.call is not None
+        freed = sum(item.size for item in self.call.items)
+        self.call = None
+        self.seq = max(self.seq, last_seq)
+        # a mark a second is enough to trim by age, and cheap to keep
+        if not self._published or now - self._published[-1][0] >= 1.0:
+            self._published.append((now, last_seq))
+        while self._published and now - self._published[0][0] > history_s:
+            self.trim_below = self._published.popleft()[1]
+        return freed
+
+    def drop_oldest(self) -> int:
+        """Gives up the oldest waiting tick; what follows it will be announced by a gap. Answers the bytes freed, or 0."""
+        if not self._runs:
+            return 0
+        run = self._runs[0]
+        item = run.items.popleft()
+        if run.items:
+            first = run.items[0].id
+            run.prev, run.named = (_before(first), True) if self.contiguous else (first, False)
+            run.cause = "ingest"
+        else:
+            self._runs.popleft()
+            if self._runs:
+                self._runs[0].cause = "ingest"
+            else:
+                self._broken, self._cause = True, "ingest"
+        return item.size
+
+    def oldest_age_s(self, now_ns: int) -> float:
+        """How long the oldest waiting tick has waited, in seconds; 0 where none waits."""
+        return (now_ns - self._runs[0].items[0].ts_recv) / NS_PER_S if self._runs else 0.0
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._runs)
+
+    def _follows(self, tick_id: int) -> bool:
+        # an id that does not rise is a repeat or a reset: the script judges those by event time
+        return self._last_id is not None and tick_id <= self._last_id + 1
+
+    def _new_run(self, tick_id: int | None, unbroken: bool) -> Run:
+        if tick_id is None:
+            return Run("", False, self._cause)
+        if self.contiguous:
+            return Run(_before(str(tick_id)), True, self._cause)
+        if unbroken and self._last_id is not None:
+            return Run(str(self._last_id), False, self._cause)
+        # who can't tell what is missing asks that the stream has reached its own first tick by someone else's hand
+        return Run(str(tick_id), False, self._cause)
+
+
+def _before(tick_id: str) -> str:
+    return str(int(tick_id) - 1) if tick_id not in ("", "0") else ""

@@ -1,0 +1,30 @@
+"""Redis names. A stream's keys and channel share one hash tag, so that a cluster keeps them on one shard."""
+
+from feed.core.streams import Stream
+
+HEARTBEAT = "feed:heartbeat"
+
+
+def log_key(stream: Stream) -> str:
+    """Redis Stream: entry id `SEQ-0`, field `d`, the encoded tick or in-band gap."""
+    return f"{{{stream.name}}}:log"
+
+
+def meta_key(stream: Stream) -> str:
+    """Hash: where the stream stands, written by `publish.lua` only."""
+    return f"{{{stream.name}}}:meta"
+
+
+def channel(stream: Stream) -> str:
+    """Pub/sub channel of a stream's messages."""
+    return f"{{{stream.name}}}"
+
+
+def symbols_key(feed: str) -> str:
+    """Set of a feed's stream names, and the channel on which new ones are announced."""
+    return f"feed:{feed}:symbols"
+
+
+def worker_key(feed: str, worker_id: str) -> str:
+    """Expires 3 s after a worker's last beat."""
+    return f"feed:{feed}:worker:{worker_id}"

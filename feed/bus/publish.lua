@@ -1,0 +1,107 @@
+-- Appends ticks to one stream: drops what its venue ids say was published, numbers the rest, appends them to the log,
+-- publishes them. One atomic call, so log, position and message never disagree.
+--
+-- KEYS: log, meta, channel
+-- ARGV: 1 run id of the Redis process that the caller is connected to
+--       2 epoch to begin if one must begin
+--       3 worker   4 number of this call, rising over the worker's life and lives
+--       5 prev: venue id below which the stream must not stand ("" = not known)
+--       6 flags: "i" the hole below prev can be named by ids; "f" publish even with that hole, naming it
+--       7 cause of such a hole
+--       8 floor: the highest seq that the caller saw on this stream
+--       9 log entries below this seq are trimmed ("0" = none)   10 longest log
+--      11 an id that goes back, later than this many microseconds after the last tick, is a reset
+--      12 publish time, 13 receive time: MessagePack integers, spliced as they are
+--      14 PUBLISH or SPUBLISH
+--      15.. per tick: venue id ("" = none), event time in microseconds, bytes
+--
+-- Answers: {"OK", epoch, first, last, duplicates, gaps}   last < first: nothing was left to publish
+--          {"BEHIND", last venue id}                      nothing written: the stream misses ids below prev
+--          {"STALE", number of the newest call}           nothing written: this call is older than one that ran
+-- Venue ids are compared as decimal strings: Lua's numbers lose those above 2^53.
+
+local FIRST_TICK = 15
+
+local function below(a, b) return #a < #b or (#a == #b and a < b) end
+
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'run_id', 'last_id', 'last_ts', 'w:' .. ARGV[3])
+local epoch, seq, last_id, last_ts = meta[1], tonumber(meta[2] or 0), meta[4] or '', tonumber(meta[5] or 0)
+
+-- A repeat of the last call (the caller never saw its answer) gets that answer; an older one, late from a connection
+-- that was given up, must not write behind it.
+local number = tonumber(ARGV[4])
+if meta[6] then
+  local newest, of_epoch, from, to, dropped, named = meta[6]:match('^(%d+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
+  if tonumber(newest) == number then
+    return {'OK', of_epoch, tonumber(from), tonumber(to), tonumber(dropped), tonumber(named)}
+  end
+  if tonumber(newest) > number then return {'STALE', newest} end
+end
+
+local prev, flags = ARGV[5], ARGV[6]
+local hole = prev ~= '' and last_id ~= '' and below(last_id, prev)
+if hole and not flags:find('f', 1, true) then return {'BEHIND', last_id} end
+
+local entries, duplicates, gaps = {}, 0, 0
+
+local function gap(cause, after, before)
+  gaps = gaps + 1
+  -- ["g", cause, after, before, receive time]
+  entries[#entries + 1] = '\149' .. cmsgpack.pack('g') .. cmsgpack.pack(cause) .. cmsgpack.pack(after)
+    .. cmsgpack.pack(before) .. ARGV[13]
+end
+
+if hole then
+  if flags:find('i', 1, true) then gap(ARGV[7], last_id, ARGV[FIRST_TICK]) else gap(ARGV[7], '', '') end
+end
+
+for i = FIRST_TICK, #ARGV, 3 do
+  local id, ts = ARGV[i], tonumber(ARGV[i + 1])
+  local fresh = true
+  if id ~= '' and last_id ~= '' and not below(last_id, id) then
+    if ts - last_ts > tonumber(ARGV[11]) then
+      gap('venue', '', '')
+    else
+      fresh = false
+      duplicates = duplicates + 1
+    end
+  end
+  if fresh then
+    entries[#entries + 1] = ARGV[i + 2]
+    last_ts = ts
+    if id ~= '' then last_id = id end
+  end
+end
+
+if #entries == 0 then return {'OK', epoch or '', seq + 1, seq, duplicates, 0} end
+
+-- An epoch belongs to one Redis process: a restart from an old snapshot and a promoted replica rewind the sequence.
+-- The floor keeps numbers rising all the same, so that what Redis forgot is a gap with exact ends.
+local began = {}
+if not epoch then
+  redis.call('DEL', KEYS[1])
+end
+if not epoch or meta[3] ~= ARGV[1] then
+  if epoch then began = {'prev_epoch', epoch, 'prev_seq', string.format('%.0f', seq)} end
+  epoch = ARGV[2]
+  seq = math.max(seq, tonumber(ARGV[8]))
+  began[#began + 1] = 'start'
+  began[#began + 1] = string.format('%.0f', seq + 1)
+end
+
+local first = seq + 1
+for i = 1, #entries - 1 do
+  seq = seq + 1
+  redis.call('XADD', KEYS[1], string.format('%.0f-0', seq), 'd', entries[i])
+end
+seq = seq + 1
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[10], string.format('%.0f-0', seq), 'd', entries[#entries])
+if ARGV[9] ~= '0' then redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[9] .. '-0') end
+
+local n = #entries
+local answer = string.format('%.0f %s %.0f %.0f %d %d', number, epoch, first, seq, duplicates, gaps)
+redis.call('HSET', KEYS[2], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'run_id', ARGV[1],
+  'last_id', last_id, 'last_ts', string.format('%.0f', last_ts), 'w:' .. ARGV[3], answer, unpack(began))
+redis.call(ARGV[14], KEYS[3], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[12]
+  .. '\220' .. string.char(math.floor(n / 256), n % 256) .. table.concat(entries))
+return {'OK', epoch, first, seq, duplicates, gaps}

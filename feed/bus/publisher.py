@@ -1,0 +1,256 @@
+"""Publishes a feed's ticks: one script call per stream and flush, one in flight per stream, pipelined."""
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import time
+from collections.abc import Iterable
+from importlib.resources import files
+from secrets import token_urlsafe
+from typing import Any, Final
+
+import structlog
+
+from feed import metrics
+from feed.bus import names
+from feed.bus.connect import Command, Link
+from feed.bus.entry import pack, pack_int
+from feed.bus.errors import BusDown, BusRefused
+from feed.bus.lane import Call, Lane
+from feed.core.backoff import delay_s
+from feed.core.streams import Stream
+from feed.core.ticks import NS_PER_S, Tick, kind_of
+from feed.settings import Values
+
+SCRIPT: Final = files("feed.bus").joinpath("publish.lua").read_text()
+BEAT_S: Final = 1.0
+BEAT_EXPIRES_MS: Final = 3_000
+# A pipeline of more calls than this delays the first answer without saving anything per call.
+MAX_CALLS: Final = 256
+
+log = structlog.get_logger(__name__)
+
+
+class Publisher:
+    """Takes ticks at any time without waiting; `run` brings them to Redis, in order within each stream.
+
+    What Redis can't take meanwhile waits, up to `publish.buffer_bytes` and `publish.buffer_s`; then the oldest of the
+    stream that grows is dropped, and an in-band gap with cause "ingest" says so.
+    """
+
+    def __init__(self, values: Values, feed: str, contiguous: frozenset[str]) -> None:
+        self._values = values
+        self._feed = feed
+        self._contiguous = contiguous
+        self._worker_id = values.ingest.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._ready: dict[Lane, None] = {}  # lanes with something to send, in the order in which it came
+        self._held: dict[Lane, None] = {}  # lanes that wait for a peer to fill a hole
+        self._unregistered: list[Lane] = []
+        self._wake = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._buffered = 0
+        self._link: Link | None = None
+        # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
+        self._number = time.time_ns() // 1000
+        self._answers = {a: metrics.PUBLISH_CALLS.labels(feed, a) for a in ("ok", "behind", "stale")}
+        self._count_ticks = metrics.PUBLISH_TICKS.labels(feed)
+        self._count_duplicates = metrics.PUBLISH_DUPLICATES.labels(feed)
+        self._count_dropped = metrics.PUBLISH_DROPPED.labels(feed)
+        self._delay = metrics.HOP_DELAY.labels(feed, metrics.HOP_INGEST_PUBLISH)
+        metrics.PUBLISH_BUFFERED.labels(feed).set_function(lambda: float(self._buffered))
+
+    def offer(self, tick: Tick) -> None:
+        """Takes a tick for its stream. Raises ValueError for one that no stream can carry."""
+        kind = kind_of(tick)
+        lane = self._lanes.get((kind, tick.symbol)) or self._new_lane(kind, tick.symbol)
+        self._buffered += lane.offer(tick, pack(tick))
+        while self._buffered > self._values.publish.buffer_bytes or (
+            lane.oldest_age_s(tick.ts_recv) > self._values.publish.buffer_s
+        ):
+            freed = lane.drop_oldest()
+            if not freed:
+                break
+            self._buffered -= freed
+            self._count_dropped.inc()
+        if lane.waiting and lane.call is None:
+            self._ready[lane] = None
+            self._settled.clear()
+            self._wake.set()
+
+    def reconnected(self) -> None:
+        """The source lost its connection: what comes next can't vouch for what came before."""
+        for lane in self._lanes.values():
+            lane.interrupted()
+
+    def connected(self) -> bool:
+        """Whether Redis is there at this moment."""
+        return self._link is not None
+
+    async def run(self) -> None:
+        """Publishes until cancelled. Reconnects by itself; raises BusRefused where that can never work."""
+        failures = 0
+        gauge = metrics.BUS_CONNECTED.labels("publisher")
+        while True:
+            try:
+                link = await Link.open(self._values.redis, f"feed-ingest-{self._feed}")
+            except BusDown as error:
+                log.warning("redis_unreachable", feed=self._feed, error=str(error))
+            else:
+                try:
+                    failures = 0
+                    await self._serve(link)
+                except (BusDown, BusRefused) as error:
+                    metrics.BUS_RECONNECTS.labels("publisher").inc()
+                    log.warning("redis_lost", feed=self._feed, error=str(error), waiting_bytes=self._buffered)
+                finally:
+                    self._link = None
+                    gauge.set(0)
+                    await link.close()
+            failures += 1
+            await asyncio.sleep(delay_s(failures, 0.05, 2.0, random.random()))
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Waits until all that was offered has been published; False if that takes longer than `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
+        return self._settled.is_set()
+
+    def _new_lane(self, kind: str, symbol: str) -> Lane:
+        lane = Lane(Stream(self._feed, kind, symbol), kind in self._contiguous)
+        self._lanes[kind, symbol] = lane
+        self._unregistered.append(lane)
+        return lane
+
+    async def _serve(self, link: Link) -> None:
+        """Publishes over one connection until it fails with BusDown."""
+        sha = await link.call("SCRIPT", "LOAD", SCRIPT)
+        # Redis may have come back without its directory: every stream is registered anew
+        self._unregistered = list(self._lanes.values())
+        for lane in self._lanes.values():
+            if lane.call is not None and lane not in self._held:
+                self._ready[lane] = None
+        self._link = link
+        metrics.BUS_CONNECTED.labels("publisher").set(1)
+        beat_due = 0.0
+        while True:
+            now = time.monotonic()
+            if now >= beat_due:
+                await link.call(
+                    "SET", names.worker_key(self._feed, self._worker_id), str(os.getpid()), "PX", BEAT_EXPIRES_MS
+                )
+                beat_due = now + BEAT_S
+            await self._register(link)
+            lanes = self._due(now)
+            if not lanes:
+                await self._wait(now, beat_due)
+                continue
+            await self._publish(link, sha, lanes)
+            if self._values.publish.window_s:
+                await asyncio.sleep(self._values.publish.window_s)
+
+    async def _register(self, link: Link) -> None:
+        """Enters new streams into the feed's directory before their first tick."""
+        if not self._unregistered:
+            return
+        lanes, self._unregistered = self._unregistered, []
+        key = names.symbols_key(self._feed)
+        stream_names = [lane.stream.name for lane in lanes]
+        try:
+            if await link.call("SADD", key, *stream_names):
+                await link.call("PUBLISH", key, "\n".join(stream_names))
+        except BusDown:
+            self._unregistered += lanes
+            raise
+
+    def _due(self, now: float) -> list[Lane]:
+        for lane in [lane for lane in self._held if now >= lane.held_until]:
+            del self._held[lane]
+            self._ready[lane] = None
+        lanes = list(self._ready)[:MAX_CALLS]
+        for lane in lanes:
+            del self._ready[lane]
+        return lanes
+
+    async def _wait(self, now: float, beat_due: float) -> None:
+        due = min([beat_due, *(lane.held_until for lane in self._held)])
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, due - now)):
+                await self._wake.wait()
+
+    async def _publish(self, link: Link, sha: bytes, lanes: list[Lane]) -> None:
+        ts_pub = time.time_ns()
+        calls = [self._call_of(lane) for lane in lanes]
+        self._delay.observe((ts_pub - min(call.items[0].ts_recv for call in calls)) / NS_PER_S)
+        stamp = pack_int(ts_pub)
+        replies = await link.calls(
+            [self._command(link, sha, lane, call, stamp) for lane, call in zip(lanes, calls, strict=True)]
+        )
+        refused = self._answered(zip(lanes, calls, replies, strict=True))
+        if not (self._ready or self._held):
+            self._settled.set()
+        if refused is not None:
+            # Redis full, read-only or loading: each call goes again with its number over a new connection
+            raise BusDown(f"publish refused: {refused}") from refused
+
+    def _call_of(self, lane: Lane) -> Call:
+        if lane.call is not None:
+            return lane.call
+        self._number += 1
+        call = lane.next_call(self._number, self._values.publish.max_ticks_per_call)
+        assert call is not None
+        return call
+
+    def _command(self, link: Link, sha: bytes, lane: Lane, call: Call, stamp: bytes) -> Command:
+        run, stream = call.run, lane.stream
+        command: list[str | bytes | int] = [
+            "EVALSHA", sha, 3, names.log_key(stream), names.meta_key(stream), names.channel(stream),
+            link.run_id, token_urlsafe(6), self._worker_id, call.number, run.prev, call.flags, run.cause, lane.seq,
+            lane.trim_below, self._values.history.max_ticks, int(self._values.publish.reset_after_s * 1_000_000),
+            stamp, pack_int(call.items[0].ts_recv), "PUBLISH",
+        ]  # fmt: skip
+        for item in call.items:
+            command += item[:3]
+        return command
+
+    def _answered(self, answers: Iterable[tuple[Lane, Call, Any]]) -> BusRefused | None:
+        """Takes the answers in; returns a refusal, if there was one, after all have been taken."""
+        refused = None
+        now = time.monotonic()
+        for lane, call, reply in answers:
+            if isinstance(reply, BusRefused):
+                refused = reply
+                self._ready[lane] = None
+                continue
+            verdict = reply[0]
+            self._answers[verdict.decode().lower()].inc()
+            if verdict == b"OK":
+                self._published(lane, reply, now)
+                continue
+            # the hole below `prev` is left to a peer for a while; a call that was numbered too low goes at once
+            self._number = max(self._number, int(reply[1]) if verdict == b"STALE" else 0) + 1
+            call.number = self._number
+            if verdict == b"BEHIND":
+                call.force = True
+                lane.held_until = now + self._values.publish.behind_wait_s
+                self._held[lane] = None
+            else:
+                self._ready[lane] = None
+        return refused
+
+    def _published(self, lane: Lane, reply: list[Any], now: float) -> None:
+        _, _, first, last, duplicates, gaps = reply
+        lane.trim_below = 0
+        self._buffered -= lane.done(last, now, self._values.history.seconds)
+        self._count_ticks.inc(last - first + 1 - gaps)
+        if duplicates:
+            self._count_duplicates.inc(duplicates)
+        if gaps:
+            log.warning("gap_published", stream=lane.stream.name, gaps=gaps, seq=first)
+        if lane.waiting:
+            self._ready[lane] = None

@@ -1,0 +1,208 @@
+"""Each rule of `publish.lua`, against real servers."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from feed.bus import names
+from tests.bus.script import Script
+
+
+@pytest.fixture
+def script(redis_url: str) -> Iterator[Script]:
+    with Script(redis_url) as script:
+        yield script
+
+
+def test_numbers_log_and_message_agree(script: Script) -> None:
+    assert script.publish(11, 12, prev=10) == ["OK", "e1", 1, 2, 0, 0]
+    assert script.publish(13, prev=12) == ["OK", "e1", 3, 3, 0, 0]
+    assert script.log() == [(1, "11"), (2, "12"), (3, "13")]
+    assert script.heard() == [("e1", 1, ["11", "12"]), ("e1", 3, ["13"])]
+    meta = script.meta()
+    assert (meta["epoch"], meta["seq"], meta["start"], meta["last_id"]) == ("e1", "3", "1", "13")
+
+
+def test_a_repeated_call_gets_its_answer_and_writes_nothing(script: Script) -> None:
+    first = script.publish(1, 2, number=5)
+    assert script.publish(1, 2, number=5) == first
+    assert script.log() == [(1, "1"), (2, "2")]
+    assert len(script.heard()) == 1
+
+
+def test_a_repeat_gets_its_answer_even_after_a_peer_went_on(script: Script) -> None:
+    first = script.publish(1, number=5, worker="w1")
+    script.publish(2, 3, number=900, worker="w2")
+    assert script.publish(1, number=5, worker="w1") == first
+
+
+def test_a_call_delayed_in_a_dead_connection_is_stale(script: Script) -> None:
+    script.publish(1, number=5)
+    script.publish(2, number=6)
+    assert script.publish(3, number=5) == ["STALE", "6"]
+    assert script.log() == [(1, "1"), (2, "2")]
+
+
+def test_call_numbers_of_microseconds_keep_every_digit(script: Script) -> None:
+    number = 1_795_000_000_123_457
+    first = script.publish(1, number=number)
+    assert script.publish(1, number=number) == first
+    assert script.publish(2, number=number - 1) == ["STALE", str(number)]
+    assert script.publish(2, number=number + 1)[0] == "OK"
+
+
+def test_each_worker_has_its_own_numbers(script: Script) -> None:
+    script.publish(1, number=1_000, worker="w1")
+    assert script.publish(2, number=1, worker="w2")[0] == "OK"
+
+
+def test_what_a_peer_published_is_dropped(script: Script) -> None:
+    script.publish(1, 2, 3, worker="w1")
+    assert script.publish(2, 3, 4, worker="w2", prev=1) == ["OK", "e1", 4, 4, 2, 0]
+    assert script.publish(3, 4, worker="w1", prev=2) == ["OK", "e1", 5, 4, 2, 0]
+    assert script.log() == [(1, "1"), (2, "2"), (3, "3"), (4, "4")]
+    assert len(script.heard()) == 2
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("9", "10"),
+        ("99999999999999999998", "99999999999999999999"),
+        ("9007199254740992", "9007199254740993"),
+        ("1723161240000000000", "1723161300000000000"),
+    ],
+)
+def test_ids_of_any_length_are_compared_exactly(script: Script, earlier: str, later: str) -> None:
+    script.publish(earlier)
+    assert script.publish(later)[2:] == [2, 2, 0, 0]
+    assert script.publish(earlier)[4] == 1
+    assert script.publish(later)[4] == 1
+
+
+def test_ticks_without_ids_all_pass(script: Script) -> None:
+    script.publish("", "")
+    assert script.publish("") == ["OK", "e1", 3, 3, 0, 0]
+
+
+def test_behind_writes_nothing(script: Script) -> None:
+    script.publish(1, 2, worker="w1")
+    assert script.publish(5, 6, worker="w2", prev=4, flags="i") == ["BEHIND", "2"]
+    assert script.log() == [(1, "1"), (2, "2")]
+    assert script.meta()["seq"] == "2"
+    assert "w:w2" not in script.meta()
+
+
+def test_a_worker_with_a_hole_that_is_ahead_does_not_make_its_peers_ticks_old(script: Script) -> None:
+    script.publish(1, 2, worker="w1")
+    assert script.publish(5, worker="w2", prev=4, flags="i")[0] == "BEHIND"
+    assert script.publish(3, 4, worker="w1", prev=2)[0] == "OK"
+    assert script.publish(5, worker="w2", prev=4, flags="if") == ["OK", "e1", 5, 5, 0, 0]
+    assert [label for _, label in script.log()] == ["1", "2", "3", "4", "5"]
+
+
+def test_what_no_peer_filled_is_a_gap_with_ids(script: Script) -> None:
+    script.publish(1, 2)
+    assert script.publish(5, 6, prev=4, flags="if") == ["OK", "e1", 3, 5, 0, 1]
+    assert script.log() == [(1, "1"), (2, "2"), (3, "gap venue 2-5"), (4, "5"), (5, "6")]
+    assert script.heard()[-1] == ("e1", 3, ["gap venue 2-5", "5", "6"])
+
+
+def test_a_gap_names_only_what_is_still_missing(script: Script) -> None:
+    script.publish(1, 2, worker="w1")
+    assert script.publish(6, worker="w2", prev=5, flags="i")[0] == "BEHIND"
+    script.publish(3, worker="w1", prev=2)
+    script.publish(6, worker="w2", prev=5, flags="if")
+    assert (4, "gap venue 3-6") in script.log()
+
+
+def test_a_gap_without_ids_and_its_cause(script: Script) -> None:
+    script.publish(10)
+    assert script.publish(20, prev=20)[0] == "BEHIND"
+    assert script.publish(20, prev=20, flags="f", cause="ingest") == ["OK", "e1", 2, 3, 0, 1]
+    assert script.log()[1] == (2, "gap ingest -")
+
+
+def test_a_stream_that_never_published_is_not_behind(script: Script) -> None:
+    assert script.publish(500, prev=499, flags="i") == ["OK", "e1", 1, 1, 0, 0]
+
+
+def test_an_id_that_goes_back_much_later_is_a_reset(script: Script) -> None:
+    script.publish(1_000, at_s=1_000.0)
+    assert script.publish(1, 2, at_s=1_030.001) == ["OK", "e1", 2, 4, 0, 1]
+    assert script.log()[1:] == [(2, "gap venue -"), (3, "1"), (4, "2")]
+    assert script.publish(3, at_s=1_031.0)[4] == 0, "numbering of ids restarted"
+
+
+def test_an_id_that_goes_back_soon_is_a_repeat(script: Script) -> None:
+    script.publish(1_000, at_s=1_000.0)
+    assert script.publish(1, at_s=1_030.0) == ["OK", "e1", 2, 1, 1, 0]
+
+
+def test_another_redis_process_begins_another_epoch(script: Script) -> None:
+    script.publish(1, 2)
+    script.run_id = "run-2"
+    assert script.publish(3, epoch="e2") == ["OK", "e2", 3, 3, 0, 0]
+    meta = script.meta()
+    assert (meta["epoch"], meta["start"], meta["prev_epoch"], meta["prev_seq"]) == ("e2", "3", "e1", "2")
+    assert script.publish(4, epoch="e3")[1] == "e2", "one process, one epoch"
+
+
+def test_repeats_alone_begin_no_epoch(script: Script) -> None:
+    script.publish(1, 2)
+    script.run_id = "run-2"
+    assert script.publish(1, 2, epoch="e2") == ["OK", "e1", 3, 2, 2, 0]
+
+
+def test_the_floor_keeps_numbers_rising_where_redis_forgot_some(script: Script) -> None:
+    script.publish(1)
+    script.run_id = "run-2"
+    assert script.publish(9, epoch="e2", floor=8)[1:4] == ["e2", 9, 9]
+    meta = script.meta()
+    assert (meta["prev_seq"], meta["start"]) == ("1", "9")
+
+
+def test_the_floor_does_nothing_within_an_epoch(script: Script) -> None:
+    script.publish(1)
+    assert script.publish(2, floor=100)[2:4] == [2, 2]
+
+
+def test_a_lost_meta_takes_the_log_with_it(script: Script) -> None:
+    script.publish(1, 2)
+    script.redis.delete(names.meta_key(script.stream))
+    assert script.publish(3, epoch="e2", floor=2) == ["OK", "e2", 3, 3, 0, 0]
+    assert script.log() == [(3, "3")]
+    assert "prev_epoch" not in script.meta()
+
+
+def test_the_log_is_trimmed_by_length_and_by_age(script: Script) -> None:
+    script.redis.config_set("stream-node-max-entries", 10)
+    try:
+        for tick_id in range(1, 101):
+            script.publish(tick_id, max_ticks=30)
+        assert 30 <= len(script.log()) <= 40
+        script.publish(101, trim=96)
+        assert 6 <= len(script.log()) <= 16
+        assert script.log()[-1] == (101, "101")
+    finally:
+        script.redis.config_set("stream-node-max-entries", 100)
+
+
+def test_a_long_call_keeps_its_order(script: Script) -> None:
+    ids = range(1, 1_001)
+    assert script.publish(*ids)[2:4] == [1, 1_000]
+    assert [label for _, label in script.log()] == [str(i) for i in ids]
+    assert script.heard()[0][2] == [str(i) for i in ids]
+
+
+def test_a_full_redis_refuses_and_writes_nothing(script: Script) -> None:
+    script.publish(1)
+    script.redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            script.publish(2)
+    finally:
+        script.redis.config_set("maxmemory", "0")
+    assert script.log() == [(1, "1")]
+    assert script.meta()["seq"] == "1"
