@@ -1,0 +1,31 @@
+"""Every knob of the service: the models, and what `feed.settings.sources.load` fills them from."""
+
+from feed.settings.models import (
+    Auth,
+    Binance,
+    Flush,
+    Gateway,
+    History,
+    Ingest,
+    Log,
+    Publish,
+    Redis,
+    Section,
+    Sim,
+    Values,
+)
+
+__all__ = [
+    "Auth",
+    "Binance",
+    "Flush",
+    "Gateway",
+    "History",
+    "Ingest",
+    "Log",
+    "Publish",
+    "Redis",
+    "Section",
+    "Sim",
+    "Values",
+]

@@ -1,0 +1,154 @@
+"""Every knob, its default, its unit and its bounds. `config/feed.toml` holds the same with a reason for each."""
+
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from feed.core.streams import FEED, SYMBOL
+
+
+class Unit(NamedTuple):
+    """What a knob counts in, for people who read a table of settings."""
+
+    name: str
+
+
+class Allowed(NamedTuple):
+    """What a knob may be, in words, where its type and bounds don't say it."""
+
+    words: str
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400), Unit("s")]
+Bytes = Annotated[int, Field(ge=65_536, le=1 << 40), Unit("bytes")]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Host = Annotated[str, Field(min_length=1), Allowed("a host name or address")]
+FeedName = Annotated[str, Field(pattern=rf"^(?:{FEED.pattern})$"), Allowed("feeds, each 1 to 32 of a-z 0-9 _ -")]
+Symbol = Annotated[
+    str, Field(pattern=rf"^(?:{SYMBOL.pattern})$"), Allowed("symbols, each 1 to 64 of A-Z a-z 0-9 . _ / : ^ -")
+]
+RedisUrl = Annotated[str, Field(pattern=r"^(?:rediss?|unix)://."), Allowed("a redis://, rediss:// or unix:// URL")]
+WebSocketUrl = Annotated[str, Field(pattern=r"^wss?://."), Allowed("a ws:// or wss:// URL")]
+WorkerId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$"), Allowed("at most 64 of A-Z a-z 0-9 . _ -")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # Python counts True as 1, and `port = true` would be port 1.
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true and false are not values of this knob")
+        return value
+
+
+S = TypeVar("S", bound=Section)
+
+
+def _ordered(section: S, low: str, high: str) -> S:
+    if getattr(section, low) > getattr(section, high):
+        raise ValueError(f"{low} ({getattr(section, low):g}) must not be above {high} ({getattr(section, high):g})")
+    return section
+
+
+class Redis(Section):
+    url: RedisUrl = "redis://127.0.0.1:6379/0"
+    connect_timeout_s: Seconds = 3.0
+    timeout_s: Seconds = 5.0
+
+
+class History(Section):
+    seconds: Annotated[int, Field(ge=1, le=86_400), Unit("s")] = 60
+    max_ticks: Annotated[int, Field(ge=1, le=10_000_000), Unit("ticks a stream")] = 10_000
+
+
+class Publish(Section):
+    window_s: Annotated[float, Field(ge=0, le=1), Unit("s")] = 0.002
+    max_ticks_per_call: Annotated[int, Field(ge=1, le=1_000), Unit("ticks")] = 256
+    buffer_bytes: Bytes = 67_108_864
+    buffer_s: Seconds = 60.0
+    behind_wait_s: Annotated[float, Field(ge=0, le=10), Unit("s")] = 0.25
+    reset_after_s: Seconds = 30.0
+
+
+class Ingest(Section):
+    host: Host = "127.0.0.1"
+    admin_port: Port = 9401
+    worker_id: WorkerId = ""
+    stale_after_s: Seconds = 30.0
+    connect_timeout_s: Seconds = 10.0
+    backoff_min_s: Seconds = 0.5
+    backoff_max_s: Seconds = 30.0
+    max_frame_bytes: Annotated[int, Field(ge=1_024, le=1 << 30), Unit("bytes")] = 8_388_608
+    bar_grace_s: Annotated[float, Field(ge=0, le=60), Unit("s")] = 0.5
+
+    @model_validator(mode="after")
+    def _backoff_grows(self) -> Self:
+        return _ordered(self, "backoff_min_s", "backoff_max_s")
+
+
+class Sim(Section):
+    symbols: Annotated[int, Field(ge=1, le=100_000), Unit("symbols")] = 20
+    ticks_per_s: Annotated[float, Field(gt=0, le=1_000_000), Unit("ticks/s")] = 100.0
+    seed: int = 1
+    burst_every_s: Annotated[float, Field(ge=0, le=3_600), Unit("s")] = 15.0
+    burst_factor: Annotated[float, Field(ge=1, le=1_000), Unit("times")] = 10.0
+
+
+class Binance(Section):
+    url: WebSocketUrl = "wss://data-stream.binance.vision"
+    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1)] = ("BTC/USDT", "ETH/USDT")
+
+
+class Gateway(Section):
+    host: Host = "127.0.0.1"
+    port: Port = 8080
+    admin_port: Port = 9400
+    feeds: Annotated[tuple[FeedName, ...], Field(min_length=1)] = ("sim", "binance")
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000), Unit("connections")] = 20_000
+    max_message_bytes: Annotated[int, Field(ge=1_024, le=16_777_216), Unit("bytes")] = 65_536
+    max_streams: Annotated[int, Field(ge=1, le=1_000_000), Unit("streams a client")] = 2_000
+    commands_per_s: Annotated[float, Field(gt=0, le=100_000), Unit("commands/s a client")] = 50.0
+    auth_timeout_s: Seconds = 10.0
+    subscribe_timeout_s: Seconds = 10.0
+    ping_s: Seconds = 20.0
+    heartbeat_s: Seconds = 1.0
+    outbox_bytes: Bytes = 4_194_304
+
+
+class Flush(Section):
+    window_min_s: Annotated[float, Field(ge=0, le=1), Unit("s")] = 0.001
+    window_max_s: Annotated[float, Field(ge=0, le=1), Unit("s")] = 0.02
+    max_frame_bytes: Annotated[int, Field(ge=4_096, le=1_000_000), Unit("bytes")] = 131_072
+
+    @model_validator(mode="after")
+    def _window_grows(self) -> Self:
+        return _ordered(self, "window_min_s", "window_max_s")
+
+
+class Auth(Section):
+    mode: Literal["none"] = "none"
+    insecure_public: bool = False
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Values(Section):
+    """The settings' own shape: sections of knobs."""
+
+    redis: Redis = Redis()
+    history: History = History()
+    publish: Publish = Publish()
+    ingest: Ingest = Ingest()
+    sim: Sim = Sim()
+    binance: Binance = Binance()
+    gateway: Gateway = Gateway()
+    flush: Flush = Flush()
+    auth: Auth = Auth()
+    log: Log = Log()
