@@ -1,7 +1,7 @@
 """One connection to Redis, used until its first fault and then thrown away.
 
 redis-py makes the connection (URL, TLS, AUTH) but none of its clients is used: they reconnect and retry in silence,
-which runs a script twice, loses what was published meanwhile, and can carry the run id of one server process to the next.
+which runs a script twice, loses what was published meanwhile, and can take one server process's run id to the next.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Link:
 
     @classmethod
     async def open(cls, settings: Redis, name: str) -> "Link":
-        """Connects. `name` shows in CLIENT LIST. Raises BusDown, or BusRefused for a URL or credentials that are wrong."""
+        """Connects. `name` shows in CLIENT LIST. Raises BusDown, or BusRefused where that can never work."""
         try:
             arguments: dict[str, Any] = dict(parse_url(settings.url))
         except ValueError as error:

@@ -112,7 +112,7 @@ class Lane:
         return freed
 
     def drop_oldest(self) -> int:
-        """Gives up the oldest waiting tick; what follows it will be announced by a gap. Answers the bytes freed, or 0."""
+        """Gives up the oldest waiting tick, which the next call's gap will stand for. Answers the bytes freed, or 0."""
         if not self._runs:
             return 0
         run = self._runs[0]

@@ -60,7 +60,7 @@ class Bar(NamedTuple):
     low: float
     close: float
     volume: float
-    count: int
+    count: int  # type: ignore[assignment]  # of trades; hides tuple.count, which nothing needs
     vwap: float
     ts_event: int
     ts_recv: int

@@ -1,0 +1,57 @@
+"""What Redis keeps of streams: their record, their log, their directory. Commands out, replies in; no connection."""
+
+from typing import Any
+
+from feed.bus import names
+from feed.bus.connect import Command
+from feed.bus.entry import Entry, unpack
+from feed.core.sequence import Record
+from feed.core.streams import Stream, parse_stream
+
+PAGE = 1_000
+# A snapshot is the last TICK: at most this many in-band gaps may stand behind it.
+LAST = 4
+
+Entries = list[tuple[int, Entry]]
+
+
+def record_command(stream: Stream) -> Command:
+    return ("HMGET", names.meta_key(stream), "epoch", "seq", "start", "prev_epoch", "prev_seq")
+
+
+def record(reply: list[bytes | None]) -> Record | None:
+    """The stream's record; None where it never published, or Redis lost it."""
+    epoch, seq, start, prev_epoch, prev_seq = reply
+    if epoch is None or seq is None:
+        return None
+    return Record(
+        epoch.decode(), int(seq), int(start or 1), prev_epoch.decode() if prev_epoch else None, int(prev_seq or 0)
+    )
+
+
+def page_command(stream: Stream, first: int, count: int = PAGE) -> Command:
+    """Log entries from seq `first` on, oldest first."""
+    return ("XRANGE", names.log_key(stream), f"{first}-0", "+", "COUNT", count)
+
+
+def last_command(stream: Stream) -> Command:
+    """The log's last entries, newest first."""
+    return ("XREVRANGE", names.log_key(stream), "+", "-", "COUNT", LAST)
+
+
+def entries(stream: Stream, reply: list[Any]) -> Entries:
+    """Entries with their seq, from either command's reply. Raises ValueError for bytes that no publisher wrote."""
+    return [(int(entry_id.split(b"-")[0]), unpack(stream.symbol, fields[1])) for entry_id, fields in reply]
+
+
+def atomically(*commands: Command) -> list[Command]:
+    """The commands as one transaction: record and log are then of one moment. The last reply is the list of theirs."""
+    return [("MULTI",), *commands, ("EXEC",)]
+
+
+def directory_command(feed: str) -> Command:
+    return ("SMEMBERS", names.symbols_key(feed))
+
+
+def directory(reply: list[bytes]) -> frozenset[Stream]:
+    return frozenset(parse_stream(name.decode()) for name in reply)

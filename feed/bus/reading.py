@@ -1,0 +1,181 @@
+"""One stream as a gateway reads it: its place, and what turns live messages and pages of the log into one order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from feed.bus.entry import Entry, Message
+from feed.core.sequence import Record, Verdict, judge, route
+from feed.core.streams import Position, Stream
+from feed.core.ticks import Gap, Tick
+
+# Live messages that wait while the log is read; past this many entries they are let go and read from the log instead.
+MAX_WAITING_ENTRIES = 20_000
+
+
+class Batch(NamedTuple):
+    """Entries without a hole between them, numbered from `first`. `ts_pub` is 0 where they come from the log."""
+
+    epoch: str
+    first: int
+    ts_pub: int
+    ts_gateway: int
+    entries: list[Entry]
+
+
+class Hole(NamedTuple):
+    """Entries `first` to `last` of `epoch` that nobody will get; `last` is None where the epoch's end is not known."""
+
+    epoch: str | None
+    first: int
+    last: int | None
+    next: Position
+
+
+class Listener(Protocol):
+    """Takes what the subscriber reads, stream by stream in order. Its calls return at once."""
+
+    def opened(self, stream: Stream, at: Position, last: tuple[int, Tick] | None) -> None:
+        """The stream is live; ticks after `at` will follow. `last` is its last tick so far, with its seq."""
+        ...
+
+    def batch(self, stream: Stream, batch: Batch) -> None: ...
+
+    def hole(self, stream: Stream, hole: Hole) -> None:
+        """Redis lost these entries, or trimmed them before they could be read."""
+        ...
+
+    def epoch(self, stream: Stream, at: Position) -> None:
+        """The stream goes on in another epoch at `at`, and nothing is missing."""
+        ...
+
+    def symbols(self, feed: str, streams: frozenset[Stream]) -> None:
+        """All streams of a feed, whenever they may have changed."""
+        ...
+
+    def connected(self, up: bool) -> None: ...
+
+
+class Phase(Enum):
+    ASKED = "asked"  # SUBSCRIBE is not confirmed yet: a message now may precede ones that are lost
+    BEHIND = "behind"  # subscribed; what came before must be read from the log first
+    LIVE = "live"
+
+
+@dataclass(eq=False)
+class Reading:
+    """Where one stream stands. `at` is None until it was opened at its present position."""
+
+    stream: Stream
+    at: Position | None
+    phase: Phase = Phase.ASKED
+    waiting: list[tuple[Message, int]] = field(default_factory=list)
+    waiting_entries: int = 0
+    overflowed: bool = False
+
+    def restart(self) -> None:
+        """The connection is gone: subscribe again, then catch up from where this stood."""
+        self.phase = Phase.ASKED
+        self._forget()
+
+    def live(self, message: Message, ts_gateway: int, listener: Listener) -> int:
+        """Takes a message from the channel; answers how many of its entries were old. May turn BEHIND."""
+        if self.phase is Phase.ASKED:
+            return 0
+        if self.phase is Phase.BEHIND or self.at is None:
+            self._wait(message, ts_gateway)
+            return 0
+        verdict = judge(self.at, message.epoch, message.first, len(message.entries))
+        if verdict is Verdict.NEXT:
+            self._deliver(message.epoch, message.first, message.ts_pub, ts_gateway, message.entries, listener)
+            return 0
+        if verdict is Verdict.PARTLY_STALE:
+            old = self.at.seq + 1 - message.first
+            fresh = message.entries[old:]
+            self._deliver(message.epoch, message.first + old, message.ts_pub, ts_gateway, fresh, listener)
+            return old
+        if verdict is Verdict.STALE:
+            return len(message.entries)
+        self.phase = Phase.BEHIND
+        self._wait(message, ts_gateway)
+        return 0
+
+    def open(self, record: Record | None, last: Iterable[tuple[int, Entry]], listener: Listener) -> None:
+        """Begins at the stream's present position. `last` are the log's last entries, newest first."""
+        if record is None:
+            self.at = Position(None, 0)
+            tick = None
+        else:
+            self.at = record.position
+            tick = next(((seq, entry) for seq, entry in last if not isinstance(entry, Gap)), None)
+        listener.opened(self.stream, self.at, tick)
+
+    def catch_up(
+        self, record: Record | None, page: list[tuple[int, Entry]], ts_gateway: int, listener: Listener
+    ) -> bool:
+        """Goes on from `at` with the entries that the log has after it, naming what it doesn't have.
+
+        True where the page is of no use: the stream goes on in numbers below `at`, which was moved to their start.
+        """
+        assert self.at is not None
+        if record is None:
+            return False  # Redis knows nothing of this stream: it may have lost it, and the next publish will tell
+        way = route(self.at, record)
+        if way.cut:
+            start = Position(record.epoch, way.first)
+            listener.hole(self.stream, Hole(self.at.epoch, self.at.seq + 1, None, start))
+            self.at = Position(record.epoch, way.first - 1)
+            return True
+        expected = way.first
+        for seq, entry in page:
+            self._from_log(record.epoch_of(seq), seq, expected, entry, ts_gateway, listener)
+            expected = seq + 1
+        return False
+
+    def missing_end(self, record: Record, listener: Listener) -> None:
+        """The log ended before the stream's own position: its last entries were trimmed or lost."""
+        assert self.at is not None
+        if record.seq > self.at.seq:
+            after = Position(record.epoch, record.seq + 1)
+            listener.hole(self.stream, Hole(self.at.epoch, self.at.seq + 1, record.seq, after))
+            self.at = record.position
+
+    def caught_up(self, listener: Listener) -> int:
+        """The log was read to its end: takes the messages that waited. Answers how many entries were old.
+
+        May leave the reading BEHIND, to be read again from where it stands now.
+        """
+        if self.overflowed:
+            self._forget()
+            return 0
+        self.phase = Phase.LIVE
+        waiting = self.waiting
+        self._forget()
+        return sum(self.live(message, ts_gateway, listener) for message, ts_gateway in waiting)
+
+    def _from_log(self, epoch: str, seq: int, expected: int, entry: Entry, ts_gateway: int, listener: Listener) -> None:
+        assert self.at is not None
+        if seq > expected:
+            listener.hole(self.stream, Hole(self.at.epoch or epoch, expected, seq - 1, Position(epoch, seq)))
+        elif epoch != self.at.epoch and self.at.epoch is not None:
+            listener.epoch(self.stream, Position(epoch, seq))
+        self._deliver(epoch, seq, 0, ts_gateway, [entry], listener)
+
+    def _deliver(
+        self, epoch: str, first: int, ts_pub: int, ts_gateway: int, entries: list[Entry], listener: Listener
+    ) -> None:
+        self.at = Position(epoch, first + len(entries) - 1)
+        listener.batch(self.stream, Batch(epoch, first, ts_pub, ts_gateway, entries))
+
+    def _wait(self, message: Message, ts_gateway: int) -> None:
+        self.waiting.append((message, ts_gateway))
+        self.waiting_entries += len(message.entries)
+        if self.waiting_entries > MAX_WAITING_ENTRIES:
+            self._forget()  # they are in the log as well
+            self.overflowed = True
+
+    def _forget(self) -> None:
+        self.waiting = []
+        self.waiting_entries = 0
+        self.overflowed = False

@@ -1,0 +1,227 @@
+"""Reads the wanted streams off Redis pub/sub, each in order, with what a lost connection left out read from the log."""
+
+import asyncio
+import contextlib
+import random
+import time
+from itertools import islice
+from typing import Any, Final
+
+import structlog
+
+from feed import metrics
+from feed.bus import log as logs
+from feed.bus import names
+from feed.bus.connect import Link
+from feed.bus.entry import unpack_message
+from feed.bus.errors import BusDown, BusRefused
+from feed.bus.reading import Listener, Phase, Reading
+from feed.core.backoff import delay_s
+from feed.core.streams import Position, Stream
+from feed.settings import Values
+
+BEAT_S: Final = 1.0
+# Every gateway hears its own beat each second. Silence means that the bus is gone, whatever the TCP connection says.
+SILENCE_S: Final = 3.0
+# Notices of new symbols may be lost with a connection; the directory itself is the truth.
+DIRECTORY_S: Final = 10.0
+BATCH: Final = 200
+
+log = structlog.get_logger(__name__)
+
+
+class Subscriber:
+    """Keeps the set of wanted streams subscribed, on one connection, and tells the listener what comes.
+
+    All work goes through one recovery path: a connection that fails or falls silent is thrown away, the wanted set is
+    subscribed anew, and each stream is read from the log from where it stood.
+    """
+
+    def __init__(self, values: Values, listener: Listener) -> None:
+        self._values = values
+        self._listener = listener
+        self._readings: dict[bytes, Reading] = {}
+        self._directories: dict[bytes, str] = {}
+        self._stale_directories: set[str] = set()
+        self._subscribed: set[bytes] = set()
+        self._behind: dict[Reading, None] = {}
+        self._wake = asyncio.Event()
+        self._heard = 0.0
+        self._gauge = metrics.BUS_CONNECTED.labels("subscriber")
+
+    def want(self, stream: Stream, since: Position | None = None) -> None:
+        """Begins to read a stream: from its present position, or from after `since`."""
+        channel = names.channel(stream).encode()
+        self._readings[channel] = Reading(stream, since)
+        self._subscribed.discard(channel)  # subscribed or not, a new confirmation is what starts the reading
+        self._wake.set()
+
+    def unwant(self, stream: Stream) -> None:
+        """Stops reading a stream; nothing of it reaches the listener after this call."""
+        self._readings.pop(names.channel(stream).encode(), None)
+        self._wake.set()
+
+    def want_directory(self, feed: str) -> None:
+        """Begins to follow a feed's symbols."""
+        self._directories[names.symbols_key(feed).encode()] = feed
+        self._stale_directories.add(feed)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reads until cancelled. Raises BusRefused where the configuration can never work."""
+        failures = 0
+        while True:
+            try:
+                async with contextlib.AsyncExitStack() as stack:
+                    pushes = await Link.open(self._values.redis, "feed-gateway-sub")
+                    stack.push_async_callback(pushes.close)
+                    calls = await Link.open(self._values.redis, "feed-gateway")
+                    stack.push_async_callback(calls.close)
+                    failures = 0
+                    await self._serve(pushes, calls)
+            except* BusDown as group:
+                log.warning("redis_lost", error=str(group.exceptions[0]), streams=len(self._readings))
+                metrics.BUS_RECONNECTS.labels("subscriber").inc()
+            failures += 1
+            await asyncio.sleep(delay_s(failures, 0.05, 2.0, random.random()))
+
+    async def _serve(self, pushes: Link, calls: Link) -> None:
+        self._subscribed.clear()
+        self._behind.clear()
+        for reading in self._readings.values():
+            reading.restart()
+        self._stale_directories.update(self._directories.values())
+        self._heard = time.monotonic()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read(pushes))
+                group.create_task(self._work(pushes, calls))
+        except* BusRefused as refused:
+            raise BusDown(f"Redis refused: {refused.exceptions[0]}") from refused
+        finally:
+            self._gauge.set(0)
+            self._listener.connected(False)
+
+    async def _read(self, pushes: Link) -> None:
+        while True:
+            kind, channel, data = await pushes.push()
+            now = time.time_ns()
+            self._heard = time.monotonic()
+            if kind == b"message":
+                self._message(channel, data, now)
+            elif kind == b"subscribe":
+                self._confirmed(channel)
+
+    def _message(self, channel: bytes, data: bytes, now: int) -> None:
+        reading = self._readings.get(channel)
+        if reading is not None:
+            try:
+                message = unpack_message(reading.stream.symbol, data)
+            except ValueError as error:
+                # what it held stays missing from the sequence, so the log is read for it, or a gap names it
+                log.error("unreadable_message", stream=reading.stream.name, error=str(error))
+                return
+            stale = reading.live(message, now, self._listener)
+            if stale:
+                metrics.GATEWAY_STALE.labels(reading.stream.feed).inc(stale)
+            if reading.phase is Phase.BEHIND:
+                self._mark_behind(reading)
+        elif channel in self._directories:
+            self._stale_directories.add(self._directories[channel])
+            self._wake.set()
+
+    def _confirmed(self, channel: bytes) -> None:
+        reading = self._readings.get(channel)
+        if reading is not None:
+            reading.phase = Phase.BEHIND
+            self._mark_behind(reading)
+
+    def _mark_behind(self, reading: Reading) -> None:
+        if reading not in self._behind:
+            self._behind[reading] = None
+            self._wake.set()
+
+    async def _work(self, pushes: Link, calls: Link) -> None:
+        """Everything that asks Redis for something: subscriptions, logs, directories, beats."""
+        beat_due = directory_due = 0.0
+        while True:
+            now = time.monotonic()
+            if now - self._heard > SILENCE_S:
+                raise BusDown(f"nothing heard from Redis for {SILENCE_S:g} s, not even the own beat")
+            if now >= directory_due:
+                self._stale_directories.update(self._directories.values())
+                directory_due = now + DIRECTORY_S
+            if now >= beat_due:
+                await calls.call("PUBLISH", names.HEARTBEAT, b"")
+                beat_due = now + BEAT_S
+            self._wake.clear()
+            await self._subscribe(pushes)
+            await self._read_directories(calls)
+            await self._read_logs(calls)
+            if not self._behind:
+                self._gauge.set(1)
+                self._listener.connected(True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, beat_due - time.monotonic())):
+                    await self._wake.wait()
+
+    async def _subscribe(self, pushes: Link) -> None:
+        """Brings the subscriptions to the wanted set."""
+        wanted = {names.HEARTBEAT.encode(), *self._readings, *self._directories}
+        for command, channels in (
+            ("SUBSCRIBE", sorted(wanted - self._subscribed)),
+            ("UNSUBSCRIBE", sorted(self._subscribed - wanted)),
+        ):
+            for at in range(0, len(channels), BATCH):
+                await pushes.send(command, *channels[at : at + BATCH])
+        self._subscribed = wanted
+
+    async def _read_directories(self, calls: Link) -> None:
+        while self._stale_directories:
+            feed = self._stale_directories.pop()
+            reply = await calls.call(*logs.directory_command(feed))
+            self._listener.symbols(feed, logs.directory(reply))
+
+    async def _read_logs(self, calls: Link) -> None:
+        """Opens new streams and catches up with those that are behind, many in one round trip."""
+        while self._behind:
+            readings = list(islice(self._behind, BATCH))
+            for reading in readings:
+                del self._behind[reading]
+            readings = [reading for reading in readings if self._current(reading)]
+            commands = [command for reading in readings for command in logs.atomically(*_commands(reading))]
+            replies = await calls.calls(commands)
+            per = len(commands) // len(readings) if readings else 1
+            for at, reading in enumerate(readings):
+                self._caught(reading, replies[(at + 1) * per - 1])
+
+    def _caught(self, reading: Reading, reply: Any) -> None:
+        if isinstance(reply, BusRefused):
+            raise BusDown(f"cannot read {reading.stream.name}: {reply}")
+        if not self._current(reading):
+            return  # unwanted, or wanted anew, while Redis answered
+        record, entries = logs.record(reply[0]), logs.entries(reading.stream, reply[1])
+        if reading.at is None:
+            reading.open(record, entries, self._listener)
+        else:
+            again = reading.catch_up(record, entries, time.time_ns(), self._listener)
+            if again or len(entries) >= logs.PAGE:
+                self._behind[reading] = None
+                return
+            if record is not None:
+                reading.missing_end(record, self._listener)
+        stale = reading.caught_up(self._listener)
+        if stale:
+            metrics.GATEWAY_STALE.labels(reading.stream.feed).inc(stale)
+        if reading.phase is Phase.BEHIND:
+            self._behind[reading] = None
+
+    def _current(self, reading: Reading) -> bool:
+        return self._readings.get(names.channel(reading.stream).encode()) is reading
+
+
+def _commands(reading: Reading) -> tuple[Any, Any]:
+    stream = reading.stream
+    if reading.at is None:
+        return logs.record_command(stream), logs.last_command(stream)
+    return logs.record_command(stream), logs.page_command(stream, reading.at.seq + 1)
