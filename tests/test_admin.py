@@ -1,0 +1,109 @@
+"""The admin port over real HTTP, and its metrics as Prometheus' own parsers read them."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import ClientSession
+from prometheus_client import CollectorRegistry, Counter, Info
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from feed.admin import Admin
+
+Visit = Callable[[ClientSession], Awaitable[None]]
+
+
+def served(visit: Visit, not_ready: Callable[[], str] = str, registry: CollectorRegistry | None = None) -> None:
+    async def main() -> None:
+        async with (
+            Admin("127.0.0.1", 0, not_ready, registry or CollectorRegistry()) as admin,
+            ClientSession(f"http://127.0.0.1:{admin.port}") as session,
+        ):
+            await visit(session)
+
+    asyncio.run(main())
+
+
+def test_alive_even_when_not_ready() -> None:
+    async def visit(session: ClientSession) -> None:
+        async with session.get("/healthz") as answer:
+            assert (answer.status, await answer.text()) == (200, "ok\n")
+
+    served(visit, not_ready=lambda: "draining")
+
+
+def test_ready_is_asked_each_time_and_says_why_not() -> None:
+    reason = ""
+
+    async def visit(session: ClientSession) -> None:
+        nonlocal reason
+        for now, status, text in [("", 200, "ready\n"), ("draining", 503, "draining\n"), ("", 200, "ready\n")]:
+            reason = now
+            async with session.get("/readyz") as answer:
+                assert (answer.status, await answer.text()) == (status, text)
+
+    served(visit, not_ready=lambda: reason)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type", "parse"),
+    [
+        ("*/*", "text/plain", parse_text),
+        (
+            "application/openmetrics-text; version=1.0.0,text/plain;q=0.5",
+            "application/openmetrics-text",
+            parse_openmetrics,
+        ),
+    ],
+)
+def test_metrics_in_the_format_that_was_asked_for(accept: str, content_type: str, parse: Callable) -> None:
+    registry = CollectorRegistry()
+    Counter("feed_test_ticks", "Ticks.", registry=registry).inc(3)
+
+    async def visit(session: ClientSession) -> None:
+        async with session.get("/metrics", headers={"Accept": accept}) as answer:
+            assert answer.content_type == content_type
+            families = parse(await answer.text())
+            samples = {sample.name: sample.value for family in families for sample in family.samples}
+            assert samples["feed_test_ticks_total"] == 3
+
+    served(visit, registry=registry)
+
+
+def test_there_is_nothing_else() -> None:
+    async def visit(session: ClientSession) -> None:
+        async with session.get("/") as answer:
+            assert answer.status == 404
+        async with session.post("/readyz") as answer:
+            assert answer.status == 405
+
+    served(visit)
+
+
+def test_a_port_that_is_taken_is_an_oserror() -> None:
+    async def main(port: int) -> None:
+        with pytest.raises(OSError, match="address already in use"):
+            async with Admin("127.0.0.1", port, str):
+                pass
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        asyncio.run(main(other.getsockname()[1]))
+
+
+def test_a_scrape_that_nobody_reads_does_not_hold_up_the_end() -> None:
+    registry = CollectorRegistry()
+    Info("feed_test", "More than socket buffers hold.", registry=registry).info({"text": "x" * 30_000_000})
+
+    async def main() -> None:
+        async with asyncio.timeout(10):
+            async with Admin("127.0.0.1", 0, str, registry) as admin:
+                reader, writer = await asyncio.open_connection("127.0.0.1", admin.port)
+                writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+    asyncio.run(main())
