@@ -1,0 +1,147 @@
+"""Client commands: bytes in, checked commands or a ProtocolError out."""
+
+from typing import Any, Literal
+
+import msgpack
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, TypeAdapter, ValidationError
+
+from feed.core.streams import SYMBOL
+from feed.core.ticks import BARS, BARS_1S, QUOTES, TRADES
+from feed.wire.errors import Code, ProtocolError
+
+WILDCARD = "*"
+DEPTH_ONE_KINDS = (TRADES, QUOTES, BARS)
+# Alpaca's other channels: their names are known, and this service carries none of them.
+FOREIGN_CHANNELS = (
+    "updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors", "orderbooks", "news", "imbalances",
+)  # fmt: skip
+
+Id = StrictInt | StrictStr | None
+Symbols = list[StrictStr]
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Id = None
+
+
+class Auth(_Command):
+    """Credentials: key and secret, or a token. Never printed."""
+
+    action: Literal["auth"]
+    key: StrictStr = Field(default="", repr=False)
+    secret: StrictStr = Field(default="", repr=False)
+    token: StrictStr = Field(default="", repr=False)
+
+
+class _Selection(_Command):
+    trades: Symbols = []
+    quotes: Symbols = []
+    bars: Symbols = []
+    bars1s: Symbols = []
+
+    def symbols(self) -> dict[str, list[str]]:
+        """Symbols by kind, kinds without any left out."""
+        chosen = {TRADES: self.trades, QUOTES: self.quotes, BARS: self.bars, BARS_1S: self.bars1s}
+        return {kind: symbols for kind, symbols in chosen.items() if symbols}
+
+
+class Subscribe(_Selection):
+    """Adds streams. `stamps` None leaves the connection's choice as it is."""
+
+    action: Literal["subscribe"]
+    snapshot: StrictBool = False
+    stamps: StrictBool | None = None
+
+
+class Unsubscribe(_Selection):
+    action: Literal["unsubscribe"]
+
+
+class Ping(_Command):
+    action: Literal["ping"]
+
+
+class Echo(_Command):
+    """Returns the `tw` stamp of a data message, in microseconds."""
+
+    action: Literal["echo"]
+    tw: StrictInt
+
+
+Command = Auth | Subscribe | Unsubscribe | Ping | Echo
+
+_MODELS: dict[str, TypeAdapter[Any]] = {
+    "auth": TypeAdapter(Auth),
+    "subscribe": TypeAdapter(Subscribe),
+    "unsubscribe": TypeAdapter(Unsubscribe),
+    "ping": TypeAdapter(Ping),
+    "echo": TypeAdapter(Echo),
+}
+_DEPTH_ONE_FIELDS = frozenset(("action", "key", "secret", "token", *DEPTH_ONE_KINDS))
+
+
+def parse_json(data: str | bytes, depth: int) -> Command:
+    """Reads one text message. Raises ProtocolError."""
+    try:
+        message = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(Code.INVALID_SYNTAX, f"not JSON: {error}") from error
+    return _command(message, depth)
+
+
+def parse_msgpack(data: bytes, depth: int) -> Command:
+    """Reads one binary message. Raises ProtocolError."""
+    try:
+        message = msgpack.unpackb(data)
+    # msgpack's own errors are ValueErrors, all but the one for nesting; bad UTF-8 is one too
+    except (ValueError, msgpack.exceptions.StackError) as error:
+        raise ProtocolError(Code.INVALID_SYNTAX, f"not MessagePack: {error}") from error
+    return _command(message, depth)
+
+
+def _command(message: Any, depth: int) -> Command:
+    if not isinstance(message, dict) or not all(isinstance(key, str) for key in message):
+        raise ProtocolError(Code.INVALID_SYNTAX, "a command is an object with an action")
+    command_id = message.get("id") if isinstance(message.get("id"), int | str) else None
+    action = message.get("action")
+    model = _MODELS.get(action) if isinstance(action, str) else None
+    if model is None or (depth == 1 and action in ("ping", "echo")):
+        raise ProtocolError(Code.INVALID_SYNTAX, f"unknown action {_shown(action)}", command_id)
+    if action in ("subscribe", "unsubscribe"):
+        message = _without_foreign_channels(message, depth, command_id)
+    if depth == 1:
+        # Alpaca's clients add keys of their own now and then; what depth one does not know, it does not mind
+        message = {key: value for key, value in message.items() if key in _DEPTH_ONE_FIELDS}
+    try:
+        command: Command = model.validate_python(message)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ProtocolError(Code.INVALID_SYNTAX, f"{where}: {first['msg']}", command_id) from error
+    if isinstance(command, _Selection):
+        _check_symbols(command, command_id)
+    return command
+
+
+def _without_foreign_channels(message: dict[str, Any], depth: int, command_id: Id) -> dict[str, Any]:
+    """Channels not carried at this depth: named empty they mean nothing, named with symbols they are refused."""
+    foreign = FOREIGN_CHANNELS if depth == 2 else (*FOREIGN_CHANNELS, BARS_1S)
+    wanted = [name for name in foreign if message.get(name)]
+    if wanted and message["action"] == "subscribe":
+        raise ProtocolError(Code.INVALID_SUBSCRIBE, f"{wanted[0]} are not carried", command_id)
+    return {key: value for key, value in message.items() if key not in foreign}
+
+
+def _check_symbols(command: _Selection, command_id: Id) -> None:
+    for kind, symbols in command.symbols().items():
+        for symbol in symbols:
+            if symbol != WILDCARD and not SYMBOL.fullmatch(symbol):
+                raise ProtocolError(Code.INVALID_SYNTAX, f"{kind}: bad symbol {_shown(symbol)}", command_id)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

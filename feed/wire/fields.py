@@ -1,0 +1,43 @@
+"""What a client's message says of a tick: names and values, the same in both encodings but for the time."""
+
+from typing import Any
+
+from feed.core.ticks import BARS, Quote, Tick, Trade
+
+# Above this a float has no room for a fraction, and a JSON reader may not hold it as a whole number.
+EXACT_WHOLE = 2**53
+
+
+def whole(value: float) -> float | int:
+    """Sizes are whole by nature where they have no fraction: clients in typed languages decode them as integers."""
+    return int(value) if value.is_integer() and -EXACT_WHOLE < value < EXACT_WHOLE else value
+
+
+def tick_fields(tick: Tick) -> dict[str, Any]:
+    """The tick's message without its time `t`; `T` comes first. A venue id that does not exist is left out."""
+    if isinstance(tick, Trade):
+        fields: dict[str, Any] = {"T": "t", "S": tick.symbol}
+        if tick.id is not None:
+            fields["i"] = tick.id
+        fields |= {"x": tick.exchange, "p": tick.price, "s": whole(tick.size), "c": tick.conditions, "z": tick.tape}
+        return fields
+    if isinstance(tick, Quote):
+        return {
+            "T": "q", "S": tick.symbol,
+            "bx": tick.bid_exchange, "bp": tick.bid, "bs": whole(tick.bid_size),
+            "ax": tick.ask_exchange, "ap": tick.ask, "as": whole(tick.ask_size),
+            "c": tick.conditions, "z": tick.tape,
+        }  # fmt: skip
+    return {
+        "T": "b", "S": tick.symbol, "o": tick.open, "h": tick.high, "l": tick.low, "c": tick.close,
+        "v": whole(tick.volume), "n": tick.count, "vw": tick.vwap,
+    }  # fmt: skip
+
+
+def depth_two_fields(tick: Tick) -> dict[str, Any]:
+    """What only depth two says: a trade's aggressor side, and which bars these are where they are not minute bars."""
+    if isinstance(tick, Trade):
+        return {"tks": tick.side} if tick.side else {}
+    if isinstance(tick, Quote) or tick.kind == BARS:
+        return {}
+    return {"kind": tick.kind}
