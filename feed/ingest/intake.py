@@ -1,0 +1,91 @@
+"""What one venue connection read, turned into ticks for the sink, counted, and logged where it makes no sense."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import structlog
+
+from feed import metrics
+from feed.core.ticks import NS_PER_S, Tick, kind_of
+from feed.ingest.source import Sink
+from feed.ingest.venues import ConnectionEnds, Venue, VenueError
+
+LOGGED_BYTES = 200
+
+Received = tuple[int, bytes]
+"""When a frame was received, in nanoseconds since the epoch, and the frame."""
+
+log = structlog.get_logger()
+
+
+class Intake:
+    """Between the connections that bring one subscription, one after the other, and the sink."""
+
+    def __init__(self, venue: Venue, sink: Sink) -> None:
+        self.ticks = 0
+        """Ticks so far, over all connections."""
+        self._venue = venue
+        self._sink = sink
+        self._lost = False
+        self._logged: set[str] = set()
+        feed = venue.name
+        self._frames = metrics.INGEST_FRAMES.labels(feed)
+        self._bytes = metrics.INGEST_BYTES.labels(feed)
+        self._inexact = metrics.INGEST_INEXACT.labels(feed)
+        self._delay = metrics.HOP_DELAY.labels(feed, metrics.HOP_VENUE_INGEST)
+
+    def lost(self) -> None:
+        """The connection is gone. The sink hears of it before the next ticks, if it ever had any."""
+        self._lost = self.ticks > 0
+
+    def take(self, received: Sequence[Received]) -> bool:
+        """Gives the sink the ticks of these frames, all at once; whether at least one frame made sense.
+
+        Raises ConnectionEnds if one of them said so, when the ticks of all the others are delivered.
+        """
+        ticks: list[Tick] = []
+        ends: ConnectionEnds | None = None
+        refused = 0
+        inexact_before = self._venue.inexact
+        for ts_recv, frame in received:
+            try:
+                ticks += self._venue.parse(frame, ts_recv)
+            except VenueError as error:
+                refused += 1
+                self._refuse(error, frame)
+            except ConnectionEnds as said:
+                ends = said
+        self._frames.inc(len(received))
+        self._bytes.inc(sum(len(frame) for _, frame in received))
+        self._inexact.inc(self._venue.inexact - inexact_before)
+        if ticks:
+            self._deliver(ticks)
+        if ends is not None:
+            raise ends
+        return refused < len(received)
+
+    def _deliver(self, ticks: Sequence[Tick]) -> None:
+        if self._lost:
+            self._lost = False
+            self._sink.reconnected()
+        self.ticks += len(ticks)
+        self._sink.ticks(ticks)
+        for kind, count in Counter(map(kind_of, ticks)).items():
+            metrics.INGEST_TICKS.labels(self._venue.name, kind).inc(count)
+        # A tick whose two times are the same has no time from its venue, so it can't tell a delay.
+        oldest = next((tick for tick in ticks if tick.ts_event != tick.ts_recv), None)
+        if oldest is not None:
+            self._delay.observe((oldest.ts_recv - oldest.ts_event) / NS_PER_S)
+
+    def _refuse(self, error: VenueError, frame: bytes) -> None:
+        metrics.INGEST_PARSE_ERRORS.labels(self._venue.name, error.what).inc()
+        if error.what not in self._logged:
+            # Once per kind: a venue that changed its format would send thousands a second.
+            self._logged.add(error.what)
+            log.warning(
+                "venue frame not understood",
+                feed=self._venue.name,
+                what=error.what,
+                reason=error.reason,
+                frame=frame[:LOGGED_BYTES].decode(errors="backslashreplace"),
+            )
