@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from feed.core.ticks import Tick
+from feed.core.ticks import Tick, Trade
 
 
 class Sink(Protocol):
@@ -12,6 +12,13 @@ class Sink(Protocol):
 
     def ticks(self, ticks: Sequence[Tick]) -> None:
         """Ticks in the venue's order, all of one moment of receiving."""
+        ...
+
+    def history(self, trades: Sequence[Trade], since_ns: int) -> None:
+        """Trades of before publishing began, in one call or more: they count in bars and are not published.
+
+        From the venue's time `since_ns` on, these and the ticks that follow them are every trade there was.
+        """
         ...
 
     def reconnected(self) -> None:
