@@ -1,0 +1,165 @@
+"""The ingest worker: a source's ticks and the bars made of them, on their way to the publisher."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from feed import metrics
+from feed.core.bars import BarBuilder, VenueClock
+from feed.core.ticks import KINDS, NS_PER_S, TRADES, Tick, Trade, kind_of
+from feed.ingest.source import Source
+from feed.settings import Values
+
+BAR_TIMER_S: Final = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+class Outlet(Protocol):
+    """What takes the worker's ticks: the bus's publisher."""
+
+    def offer(self, tick: Tick) -> None:
+        """Takes a tick for the stream of its kind and symbol. Never waits: what it can't hold, it names in a gap."""
+        ...
+
+    def reconnected(self) -> None:
+        """From here on ids may be missing."""
+        ...
+
+    async def run(self) -> None:
+        """Publishes, and beats for the feed, until cancelled. Reconnects by itself."""
+        ...
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Whether everything offered was published within the time."""
+        ...
+
+    def connected(self) -> bool:
+        """Whether ticks can be published at this moment."""
+        ...
+
+
+class Worker:
+    """Runs one source and its publisher, and builds the bars. It is the source's sink.
+
+    `stop_s` bounds how long the source may take to end, and `drain_s` how long publishing the rest may take.
+    """
+
+    def __init__(
+        self,
+        values: Values,
+        source: Source,
+        publisher: Outlet,
+        *,
+        stop_s: float = 5.0,
+        drain_s: float = 5.0,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._source = source
+        self._publisher = publisher
+        self._stop_s = stop_s
+        self._drain_s = drain_s
+        self._monotonic_ns = monotonic_ns
+        self._clock = VenueClock()
+        self._bars = BarBuilder(
+            grace_ns=int(values.ingest.bar_grace_s * NS_PER_S), contiguous=TRADES in source.contiguous
+        )
+        self._late = self._bars.late
+        self._count = {kind: metrics.INGEST_TICKS.labels(source.feed, kind) for kind in KINDS}
+        self._count_late = {kind: metrics.INGEST_LATE.labels(source.feed, kind) for kind in self._late}
+
+    def ticks(self, ticks: Sequence[Tick]) -> None:
+        """Offers the ticks, and puts the trades among them into bars."""
+        offer, trade, last = self._publisher.offer, self._bars.trade, None
+        for tick in ticks:
+            if isinstance(tick, Trade):
+                trade(tick)
+                last = tick
+            offer(tick)
+        if last is not None:
+            self._clock.saw(last.ts_event, self._monotonic_ns())
+        self._counted(ticks)
+
+    def history(self, trades: Sequence[Trade], since_ns: int) -> None:
+        """Puts the trades into bars. A bar that they complete is of the past as they are: not published."""
+        self._bars.complete_from(since_ns)
+        for trade in trades:
+            self._bars.trade(trade)
+        if trades:
+            self._clock.saw(trades[-1].ts_event, self._monotonic_ns())
+            self._bars.close_until(trades[-1].ts_event)
+
+    def reconnected(self) -> None:
+        """Gives up the open bars: trades of theirs may be missing."""
+        self._bars.interrupted()
+        self._clock = VenueClock()
+        self._publisher.reconnected()
+
+    def not_ready(self) -> str:
+        """Why this worker publishes nothing at the moment; "" when it can."""
+        if not self._source.connected():
+            return f"{self._source.feed}: no connection to the venue"
+        if not self._publisher.connected():
+            return f"{self._source.feed}: no connection to the bus"
+        return ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set or the source ends by itself, then publishes what it has.
+
+        What the source, the publisher or the bars raise ends it at once and is raised here.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._publish()), group.create_task(self._close_bars_on_time())]
+                source = group.create_task(self._source.run(self, stop))
+                await self._ended(source, group.create_task(stop.wait()))
+                self._close_bars()
+                if not await self._publisher.drain(self._drain_s):
+                    log.error("ticks_left_unpublished", feed=self._source.feed, waited_s=self._drain_s)
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as group_of:
+            if len(group_of.exceptions) == 1:
+                raise group_of.exceptions[0] from None
+            raise
+
+    async def _ended(self, source: asyncio.Task[None], stopped: asyncio.Task[bool]) -> None:
+        """Waits for the source's end; after `stop` only so long."""
+        await asyncio.wait({source, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        _, pending = await asyncio.wait({source}, timeout=self._stop_s)
+        if pending:
+            log.warning("source_slow_to_stop", feed=self._source.feed, waited_s=self._stop_s)
+            source.cancel()
+            await asyncio.wait({source})
+
+    async def _publish(self) -> None:
+        await self._publisher.run()
+        raise RuntimeError("the publisher ended by itself")
+
+    async def _close_bars_on_time(self) -> None:
+        while True:
+            await asyncio.sleep(BAR_TIMER_S)
+            self._close_bars()
+
+    def _close_bars(self) -> None:
+        venue_now = self._clock.now(self._monotonic_ns())
+        if venue_now is None:
+            return
+        bars = self._bars.close_until(venue_now)
+        for bar in bars:
+            self._publisher.offer(bar)
+        self._counted(bars)
+        late = self._bars.late
+        for kind, count in late.items():
+            if count > self._late[kind]:
+                self._count_late[kind].inc(count - self._late[kind])
+        self._late = late
+
+    def _counted(self, ticks: Iterable[Tick]) -> None:
+        for kind, count in Counter(map(kind_of, ticks)).items():
+            self._count[kind].inc(count)
