@@ -1,0 +1,69 @@
+"""`feed config`: which settings are in force, and who set them."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from feed.cli.options import configured, redis_url
+
+if TYPE_CHECKING:
+    from feed.settings.sources import Settings
+
+
+@click.command()
+@click.option("--origin/--no-origin", default=True, help="Whether to say where each value came from (it does).")
+@click.option("--check", is_flag=True, help="Print nothing when all is well; exit with 0 or 2.")
+@configured(redis_url)
+def config(settings: "Settings", origin: bool, check: bool) -> None:
+    """Show every setting: key, value, unit, and which source it came from.
+
+    Passwords in URLs are hidden. A wrong setting is named in one line, with exit code 2.
+
+    \b
+    Examples:
+      feed config --config config/feed.toml
+      FEED_GATEWAY__PORT=8081 feed config | grep gateway.port
+    """
+    if check:
+        return
+    head, rows = ["key", "value", "unit"], rows_of(settings)
+    if origin:
+        head.append("from")
+    else:
+        rows = [row[:-1] for row in rows]
+    if sys.stdout.isatty():
+        show_table(head, rows)
+    else:
+        show_columns([head, *rows])
+
+
+def rows_of(settings: "Settings") -> list[list[str]]:
+    """Key, value, unit and origin of each knob."""
+    from feed.settings.words import knobs, mask, unit
+
+    rows = []
+    for key, field in knobs().items():
+        section, _, name = key.partition(".")
+        value = getattr(getattr(settings.values, section), name)
+        rows.append([key, mask(json.dumps(value, ensure_ascii=False)), unit(field), settings.origin[key]])
+    return rows
+
+
+def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*row, style="" if row[-1] == "default" else "green")
+    Console(highlight=False, markup=False).print(table)
+
+
+def show_columns(rows: Sequence[Sequence[str]]) -> None:
+    """For programs and files: columns in line, no colour, no line ever wrapped."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

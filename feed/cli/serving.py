@@ -1,0 +1,60 @@
+"""What the server commands share: how a process is set up, and what it says when a port can't be had."""
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from feed.cli.options import Refused, variable
+
+if TYPE_CHECKING:
+    from feed.lifecycle import Main
+    from feed.settings import Log
+
+UNUSABLE: Final = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
+
+
+def serve(log: "Log", main: "Main") -> None:
+    """Runs `main(stop)` as a server process and exits with its code. Raises Refused where Redis refuses us for good."""
+    from feed.bus.errors import BusRefused
+    from feed.lifecycle import raise_open_files, report_faults, run
+    from feed.log import configure
+
+    configure(log.level, log.format)
+    report_faults(debug=log.level == "debug")
+    raise_open_files()
+    try:
+        code = run(main)
+    except BusRefused as error:
+        raise Refused(f"Redis refused: {error}") from error
+    raise SystemExit(code)
+
+
+@contextmanager
+def binding(what: str, host: str, port: int, flag: str, key: str = "") -> Iterator[None]:
+    """Around the opening of a port: raises Refused, naming the remedy, where it can't be had."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, socket.gaierror):
+            raise Refused(f"{what}: {host!r} is no address of this machine") from error
+        if error.errno not in UNUSABLE:
+            raise
+        why = os.strerror(error.errno).lower()
+        remedy = f"choose another with {flag}" + (f" or {variable(key)}" if key else "")
+        raise Refused(f"{what}: cannot listen on {host}:{port}: {why}; {remedy}") from error
+
+
+def url(host: str, port: int, scheme: str = "http") -> str:
+    """How to reach what listens on `host`, from this machine."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"{scheme}://{reachable}:{port}"
+
+
+def announce(line: str) -> None:
+    """The one line on stdout that says a server is ready."""
+    click.echo(f"feed {line}")

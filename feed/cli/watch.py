@@ -1,0 +1,8 @@
+"""`feed watch`."""
+
+import click
+
+
+@click.command()
+def watch() -> None:
+    """Soon."""
