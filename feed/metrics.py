@@ -25,6 +25,7 @@ HOP_INGEST_PUBLISH = "ingest_to_publish"
 HOP_PUBLISH_GATEWAY = "publish_to_gateway"
 HOP_GATEWAY_SOCKET = "gateway_to_socket"
 HOP_PUBLISH_SOCKET = "publish_to_socket"
+HOP_CLIENT_ECHO = "client_echo"
 
 INGEST_CONNECTED = Gauge("feed_ingest_connected", "1 while the venue's connection is up.", ["feed"])
 INGEST_RECONNECTS = Counter("feed_ingest_reconnects", "Venue connections that ended, by reason.", ["feed", "reason"])

@@ -19,7 +19,8 @@ class Verdict(Enum):
 def judge(at: Position, epoch: str, first: int, count: int) -> Verdict:
     """Judges a message of `count` entries that begins at (`epoch`, `first`) for a reader who has read up to `at`."""
     if epoch != at.epoch:
-        return Verdict.EPOCH
+        # a stream's very first message has nothing before it that could be missing
+        return Verdict.NEXT if at == START and first == 1 else Verdict.EPOCH
     if first == at.seq + 1:
         return Verdict.NEXT
     if first > at.seq + 1:

@@ -1,0 +1,117 @@
+"""How one kind of client gets its bytes: encoding, depth, stamps. Clients of one form share every encoded message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from feed.core.ticks import Tick
+from feed.wire.codec import JSON, MSGPACK, Codec
+
+
+class Message:
+    """One thing that a stream says: a tick with its number and stamps, or what stands in a tick's place.
+
+    `fields` is None for a tick; otherwise the message that depth two gets instead, and depth one never sees.
+    """
+
+    __slots__ = ("_bodies", "fields", "seq", "tick", "ts_gateway", "ts_pub")
+
+    def __init__(
+        self, tick: Tick | None, seq: int, ts_pub: int, ts_gateway: int, fields: dict[str, Any] | None = None
+    ) -> None:
+        self.tick = tick
+        self.seq = seq
+        self.ts_pub = ts_pub
+        self.ts_gateway = ts_gateway
+        self.fields = fields
+        self._bodies: dict[str, bytes] = {}
+
+    def body(self, codec: Codec, tick: Tick) -> bytes:
+        """The tick's bytes in one encoding, made at first use."""
+        body = self._bodies.get(codec.name)
+        if body is None:
+            body = self._bodies[codec.name] = codec.body(tick)
+        return body
+
+
+class Segment:
+    """The messages of one stream and flush in one form, joined: made once, sent to every cohort of that form."""
+
+    __slots__ = ("content", "count")
+
+    def __init__(self, count: int, content: bytes) -> None:
+        self.count = count
+        self.content = content
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """One way to put messages into bytes. There are six, so that identity tells them apart."""
+
+    codec: Codec
+    depth: int
+    stamps: bool
+
+    def segments(self, messages: Sequence[Message], tw_us: int, max_bytes: int) -> list[Segment]:
+        """The messages as segments of at most `max_bytes` each (a single message may be larger)."""
+        tw = self.codec.stamp(tw_us) if self.stamps else b""
+        encoded = [data for message in messages if (data := self.encode(message, tw))]
+        if not encoded:
+            return []
+        size = sum(map(len, encoded))
+        if size <= max_bytes:
+            return [Segment(len(encoded), self.codec.join(encoded))]
+        return [Segment(len(part), self.codec.join(part)) for part in _parts(encoded, max_bytes)]
+
+    def encode(self, message: Message, tw: bytes = b"", *, snapshot: bool = False) -> bytes:
+        """One message; empty where this form has no place for it."""
+        tick = message.tick
+        if tick is None:
+            return self.codec.message(message.fields or {}) if self.depth == 2 else b""
+        body = message.body(self.codec, tick)
+        if self.depth == 1:
+            return self.codec.depth_one(body, tick)
+        if self.stamps and not snapshot:
+            stamps = {"ti": tick.ts_recv // 1000, "tg": message.ts_gateway // 1000}
+            if message.ts_pub:
+                stamps["tp"] = message.ts_pub // 1000
+            return self.codec.stamped(body, tick, message.seq, stamps, tw)
+        return self.codec.depth_two(body, tick, message.seq, {"snap": True} if snapshot else None)
+
+    def frames(self, segments: Sequence[Segment], max_bytes: int) -> list[bytes]:
+        """Whole frames of at most about `max_bytes`: clients refuse what is larger than their own limit."""
+        frames: list[bytes] = []
+        contents: list[bytes] = []
+        count = size = 0
+        for segment in segments:
+            if size and size + len(segment.content) > max_bytes:
+                frames.append(self.codec.frame(count, contents))
+                count, size, contents = 0, 0, []
+            count += segment.count
+            size += len(segment.content)
+            contents.append(segment.content)
+        frames.append(self.codec.frame(count, contents))
+        return frames
+
+
+def _parts(encoded: list[bytes], max_bytes: int) -> list[list[bytes]]:
+    parts: list[list[bytes]] = [[]]
+    size = 0
+    for data in encoded:
+        if parts[-1] and size + len(data) > max_bytes:
+            parts.append([])
+            size = 0
+        parts[-1].append(data)
+        size += len(data)
+    return parts
+
+
+_FORMS: Final = {
+    (codec.name, depth, stamps): Form(codec, depth, stamps)
+    for codec in (JSON, MSGPACK)
+    for depth, stamps in ((1, False), (2, False), (2, True))
+}
+
+
+def form_of(codec: Codec, depth: int, stamps: bool) -> Form:
+    return _FORMS[codec.name, depth, stamps and depth == 2]

@@ -1,0 +1,54 @@
+"""The hub's metrics: children bound once, counted per batch or flush."""
+
+from prometheus_client import Counter
+
+from feed import metrics
+from feed.bus.reading import Batch
+from feed.core.ticks import NS_PER_S
+from feed.gateway.forms import Message
+
+
+class Meters:
+    """Counts what one feed's hub takes and writes."""
+
+    def __init__(self, feed: str) -> None:
+        self._feed = feed
+        self._ticks_in: dict[str, Counter] = {}
+        self._messages = metrics.GATEWAY_MESSAGES_OUT.labels(feed)
+        self._bytes = metrics.GATEWAY_BYTES_OUT.labels(feed)
+        self._frames = metrics.GATEWAY_FRAMES_OUT.labels(feed)
+        self._flush = metrics.GATEWAY_FLUSH.labels(feed)
+        self._cohorts = metrics.GATEWAY_COHORTS.labels(feed)
+        self._streams = metrics.GATEWAY_STREAMS.labels(feed)
+        self._arrival = metrics.HOP_DELAY.labels(feed, metrics.HOP_PUBLISH_GATEWAY)
+        self._departure = metrics.HOP_DELAY.labels(feed, metrics.HOP_GATEWAY_SOCKET)
+        self._whole = metrics.HOP_DELAY.labels(feed, metrics.HOP_PUBLISH_SOCKET)
+
+    def taken(self, kind: str, batch: Batch) -> None:
+        counter = self._ticks_in.get(kind)
+        if counter is None:
+            counter = self._ticks_in[kind] = metrics.GATEWAY_TICKS_IN.labels(self._feed, kind)
+        counter.inc(len(batch.entries))
+        if batch.ts_pub:
+            self._arrival.observe((batch.ts_gateway - batch.ts_pub) / NS_PER_S)
+
+    def gap(self, cause: str) -> None:
+        metrics.GATEWAY_GAPS.labels(self._feed, cause).inc()
+
+    def written(self, messages: int, data: bytes, frames: int, members: int) -> None:
+        self._messages.inc(messages * members)
+        self._bytes.inc(len(data) * members)
+        self._frames.inc(frames * members)
+
+    def flushed(self, cost_s: float) -> None:
+        self._flush.observe(cost_s)
+
+    def hops(self, oldest: Message, now_ns: int) -> None:
+        """Delays of the oldest message of a stream's flush."""
+        self._departure.observe((now_ns - oldest.ts_gateway) / NS_PER_S)
+        if oldest.ts_pub:
+            self._whole.observe((now_ns - oldest.ts_pub) / NS_PER_S)
+
+    def audience(self, streams: int, cohorts: int) -> None:
+        self._streams.set(streams)
+        self._cohorts.set(cohorts)

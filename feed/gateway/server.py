@@ -1,0 +1,170 @@
+"""The gateway process: HTTP and WebSocket in front, the subscriber behind, hubs between them."""
+
+import asyncio
+import contextlib
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import structlog
+from aiohttp import web
+
+from feed import metrics
+from feed.bus.store import Store
+from feed.gateway import origin
+from feed.gateway.auth import Anyone, Authenticator, from_headers
+from feed.gateway.feeds import Feeds
+from feed.gateway.http import Rest, answer_faults
+from feed.gateway.session import Session
+from feed.settings import Values
+from feed.wire.closing import Close
+from feed.wire.codec import JSON, MSGPACK, Codec
+
+DEPTH_TWO: Final = {"feed.v1.json": JSON, "feed.v1.msgpack": MSGPACK}
+STOP_S: Final = 5.0
+RETRY_AFTER_S: Final = 5
+
+log = structlog.get_logger(__name__)
+
+
+class Speech(NamedTuple):
+    """What a handshake settles: encoding and depth."""
+
+    codec: Codec
+    depth: int
+
+
+class Gateway:
+    """Serves clients on `gateway.host`:`gateway.port`. `start` binds, `run` serves until told to stop."""
+
+    def __init__(self, values: Values, authenticator: Authenticator | None = None) -> None:
+        self._values = values
+        self._settings = values.gateway
+        self._authenticator = authenticator or Anyone()
+        self._sessions: set[Session] = set()
+        self._stopping = False
+        self._all_gone = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._feeds: Feeds | None = None
+        self._store = Store(values.redis)
+        self.port = 0
+
+    async def start(self) -> None:
+        """Binds. Raises OSError where the address is taken."""
+        self._feeds = Feeds(self._values, self._settings.feeds)
+        app = web.Application(middlewares=[answer_faults])
+        web_files = files("feed.web")
+        page = web_files.joinpath("index.html").read_text().replace("{{feeds}}", ",".join(self._feeds.names))
+
+        async def index(_: web.Request) -> web.Response:
+            return web.Response(text=page, content_type="text/html")
+
+        app.add_routes([web.get("/", index), web.get("/v2/{feed}", self._stream)])
+        app.add_routes(Rest(self._feeds.names, self._store).routes())
+        app.router.add_static("/web", str(web_files))
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._settings.host, self._settings.port, backlog=4096)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serves until `stop` is set or a part of the gateway fails, then closes every client and cleans up."""
+        assert self._feeds is not None
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._feeds.subscriber.run()),
+                    group.create_task(self._feeds.beat(self._settings.heartbeat_s)),
+                ]
+                await stop.wait()
+                await self._close_all()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Frees the port and the connections to Redis. Safe to call twice."""
+        self._stopping = True
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        await self._store.close()
+
+    def not_ready(self) -> str:
+        """Why no client should be sent here now; empty where all is well."""
+        if self._stopping:
+            return "draining"
+        if self._feeds is None or not self._feeds.bus_up:
+            return "the bus is not connected"
+        return ""
+
+    async def _close_all(self) -> None:
+        self._stopping = True
+        for session in list(self._sessions):
+            session.end(Close.DRAIN)
+        if self._sessions:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await self._all_gone.wait()
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        """The WebSocket endpoint. Everything that can be refused is refused before the upgrade."""
+        assert self._feeds is not None
+        feed = request.match_info["feed"]
+        hub = self._feeds.hub(feed)
+        if hub is None:
+            _count("unknown_feed")
+            raise web.HTTPNotFound(text=f"no feed {feed!r}: this gateway carries {', '.join(self._feeds.names)}\n")
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            _count("not_websocket")
+            raise web.HTTPUpgradeRequired(text="this is a WebSocket endpoint\n", headers={"Upgrade": "websocket"})
+        if not origin.allowed(request.headers):
+            _count("origin")
+            raise web.HTTPForbidden(text="pages of this origin may not connect\n")
+        if self._stopping or len(self._sessions) >= self._settings.max_connections:
+            _count("full")
+            raise web.HTTPServiceUnavailable(text="no room\n", headers={"Retry-After": str(RETRY_AFTER_S)})
+        speech = _speech(request)
+        socket = web.WebSocketResponse(
+            protocols=tuple(DEPTH_TWO),
+            compress=False,
+            max_msg_size=self._settings.max_message_bytes,
+            heartbeat=self._settings.ping_s,
+        )
+        await socket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return socket  # gone during the handshake
+        _count("accepted")
+        session = Session(
+            socket, transport, hub, speech.codec, speech.depth, self._authenticator, self._settings
+        )  # fmt: skip
+        connections = metrics.GATEWAY_CONNECTIONS.labels(feed)
+        connections.inc()
+        self._sessions.add(session)
+        try:
+            await session.run(from_headers(request.headers))
+        finally:
+            self._sessions.discard(session)
+            connections.dec()
+            if self._stopping and not self._sessions:
+                self._all_gone.set()
+        return socket
+
+
+def _speech(request: web.Request) -> Speech:
+    """Encoding and depth. Raises HTTPBadRequest for subprotocols that are not spoken here."""
+    offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if name.strip()]
+    if offered:
+        chosen = next((name for name in offered if name in DEPTH_TWO), None)
+        if chosen is None:
+            _count("subprotocol")
+            raise web.HTTPBadRequest(text=f"no such subprotocol; spoken here: {', '.join(DEPTH_TWO)}\n")
+        return Speech(DEPTH_TWO[chosen], 2)
+    content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return Speech(MSGPACK if content_type == "application/msgpack" else JSON, 1)
+
+
+def _count(result: str) -> None:
+    metrics.GATEWAY_HANDSHAKES.labels(result).inc()
