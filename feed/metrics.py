@@ -7,7 +7,8 @@ from feed import __version__
 # Negative buckets: a venue's clock may run ahead of ours (1.27 s in one recording), and a clamped delay is a lie.
 DELAY_BUCKETS = (
     -10.0, -1.0, -0.1, -0.01, -0.001, 0.0,
-    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0, 60.0,
 )  # fmt: skip
 COST_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
@@ -46,7 +47,7 @@ BUS_CONNECTED = Gauge("feed_bus_connected", "1 while the connection to Redis is 
 BUS_RECONNECTS = Counter("feed_bus_reconnects", "Connections to Redis that were lost.", ["role"])
 
 GATEWAY_CONNECTIONS = Gauge("feed_gateway_connections", "Open WebSocket connections.", ["feed"])
-GATEWAY_SUBSCRIPTIONS = Gauge("feed_gateway_subscriptions", "Streams and wildcards subscribed, over all clients.", ["feed"])
+GATEWAY_SUBSCRIPTIONS = Gauge("feed_gateway_subscriptions", "Streams and wildcards that clients hold.", ["feed"])
 GATEWAY_COHORTS = Gauge("feed_gateway_cohorts", "Groups of clients that get the same bytes.", ["feed"])
 GATEWAY_STREAMS = Gauge("feed_gateway_streams", "Streams that this gateway reads from Redis.", ["feed"])
 GATEWAY_TICKS_IN = Counter("feed_gateway_ticks_in", "Ticks read from Redis.", ["feed", "kind"])

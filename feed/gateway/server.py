@@ -52,7 +52,7 @@ class Gateway:
         """Binds. Raises OSError where the address is taken."""
         self._feeds = Feeds(self._values, self._settings.feeds)
         app = web.Application(middlewares=[answer_faults])
-        web_files = files("feed.web")
+        web_files = files("feed").joinpath("web")
         page = web_files.joinpath("index.html").read_text().replace("{{feeds}}", ",".join(self._feeds.names))
 
         async def index(_: web.Request) -> web.Response:
@@ -146,11 +146,14 @@ class Gateway:
         try:
             await session.run(from_headers(request.headers))
         finally:
-            self._sessions.discard(session)
             connections.dec()
-            if self._stopping and not self._sessions:
-                self._all_gone.set()
+            self._forget(session)
         return socket
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.discard(session)
+        if self._stopping and not self._sessions:
+            self._all_gone.set()
 
 
 def _speech(request: web.Request) -> Speech:
