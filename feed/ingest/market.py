@@ -150,9 +150,9 @@ class _Pools:
         return 100.0 * (1 + int(self._random.paretovariate(1.3)))
 
     def amounts(self, median: float, digits: int) -> list[float]:
-        """Around the median, spread over some three powers of ten, on the grid of `digits` decimals and never 0."""
+        """Around the median, spread over some three powers of ten, on the grid of `digits` decimals."""
         scale = 10**digits
-        return [max(1, round(median * scale * self._random.lognormvariate(0, 1.2))) / scale for _ in range(_BLOCK)]
+        return [round(median * scale * self._random.lognormvariate(0, 1.2)) / scale for _ in range(_BLOCK)]
 
 
 class _Line:

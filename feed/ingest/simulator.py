@@ -112,6 +112,7 @@ class Simulator:
         pace = Pace(sim.ticks_per_s, sim.burst_every_s, sim.burst_factor)
         began_s, last_s, last_ns = time.monotonic(), 0.0, self._now_ns()
         told, tell_s = 0, 0.0
+        delay = metrics.HOP_DELAY.labels(FEED, metrics.HOP_VENUE_INGEST)
         while not stop.is_set():
             await asyncio.sleep(self._slice_s)
             elapsed_s = time.monotonic() - began_s
@@ -120,7 +121,9 @@ class Simulator:
                 # Spread over the time since the last slice; the wall clock may have been set meanwhile.
                 span_ns = min(max(now_ns - last_ns, 0), int((elapsed_s - last_s) * NS_PER_S))
                 step_ns = span_ns // count
-                sink.ticks(market.ticks(count, now_ns - step_ns * (count - 1), step_ns, now_ns))
+                first_ns = now_ns - step_ns * (count - 1)
+                sink.ticks(market.ticks(count, first_ns, step_ns, now_ns))
+                delay.observe((now_ns - first_ns) / NS_PER_S)
                 last_s, last_ns = elapsed_s, now_ns
             if pace.skipped > told and elapsed_s >= tell_s:
                 log.warning("simulator_too_slow", ticks_skipped=pace.skipped - told, ticks_per_s=sim.ticks_per_s)

@@ -113,6 +113,19 @@ def test_a_trade_is_at_its_sides_price_of_the_last_quote() -> None:
     assert 0.9 < sides["B"] / sides["S"] < 1.1
 
 
+def test_buyers_come_when_the_price_rises() -> None:
+    rises: dict[str, list[float]] = {"B": [], "S": []}
+    before, side = 0.0, ""
+    for tick in market(1).ticks(40_000, START, STEP, START):
+        if isinstance(tick, Trade):
+            side = tick.side
+            continue
+        if side and before:
+            rises[side].append(tick.ask - before)
+        before, side = tick.ask, ""
+    assert fmean(rises["B"]) > 0 > fmean(rises["S"])
+
+
 def test_the_spread_is_at_least_a_step_and_its_usual_width_on_average() -> None:
     spreads = defaultdict(list)
     for tick in many():

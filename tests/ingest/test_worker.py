@@ -64,9 +64,9 @@ def test_trades_after_their_bar_are_counted_as_late() -> None:
         await until(lambda: len(publisher.bars) == 1)
         worker.ticks([trade(0.6, 2), trade(2.6, 3)])
         await until(lambda: late._value.get() > before)
-        assert late._value.get() == before + 1
         stop.set()
-        await running
+        await running  # looks at them once more: they count once
+        assert late._value.get() == before + 1
 
     asyncio.run(main())
 
@@ -98,12 +98,42 @@ def test_a_reconnection_gives_up_open_bars_and_tells_the_publisher() -> None:
         worker.ticks([trade(0.5, 1)])
         worker.reconnected()
         clock.s = 5
-        worker.ticks([trade(5.5, 7), trade(6.6, 8)])
+        worker.ticks([trade(5.5, 2), trade(6.6, 3)])
         clock.s = 10
         stop.set()
         await worker.run(stop)
         assert publisher.events[0] == "reconnected"
         assert [bar.id for bar in publisher.bars] == [T0 + 6 * NS_PER_S]
+
+    asyncio.run(main())
+
+
+def test_a_source_that_starts_over_in_the_past_is_not_late() -> None:
+    async def main() -> None:
+        clock, stop = Clock(), asyncio.Event()
+        stop.set()
+        worker, publisher = make(FakeSource(), clock)
+        worker.ticks([trade(100, 1)])
+        worker.reconnected()
+        clock.s = 10
+        await worker.run(stop)  # closes what the clock has passed: it shows nothing before the next trade
+        worker.ticks([trade(0.5, 2), trade(2.5, 3)])
+        clock.s = 15
+        await worker.run(stop)
+        assert [bar.id for bar in publisher.bars] == [T0 + 2 * NS_PER_S]
+
+    asyncio.run(main())
+
+
+def test_a_quiet_market_closes_the_bars_of_its_history() -> None:
+    async def main() -> None:
+        clock, stop = Clock(), asyncio.Event()
+        stop.set()
+        worker, publisher = make(FakeSource(), clock)
+        worker.history([trade(30.1, 1)], T0)
+        clock.s = 31
+        await worker.run(stop)
+        assert [(bar.kind, bar.count) for bar in publisher.bars] == [(BARS, 1), (BARS_1S, 1)]
 
     asyncio.run(main())
 
