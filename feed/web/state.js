@@ -1,0 +1,194 @@
+// What the page knows: messages of the protocol in, rows, totals and events out. Pure: no DOM, no clock.
+
+import { Rate, Samples, Skew, parseMicros } from "./measure.js";
+import { Positions, Verdict } from "./positions.js";
+
+export const HOPS = Object.freeze(["ingest", "bus", "gateway", "network"]);
+export const SPAN_MS = 5000;
+const KIND = Object.freeze({ t: "trades", q: "quotes", b: "bars" });
+const EVENTS_KEPT = 60;
+const TREND_STEP_MS = 500;
+const TREND_POINTS = 120;
+
+class Row {
+  constructor(symbol) {
+    this.symbol = symbol;
+    this.price = null;
+    this.previous = null;
+    this.direction = 0;
+    this.moves = 0;
+    this.trade = null;
+    this.quote = null;
+    this.bar = null;
+    this.status = "live";
+    this.gapAt = -Infinity;
+    this.heardAt = null;
+    this.trend = [];
+    this.trades = new Rate();
+    this.quotes = new Rate();
+    this.delay = new Samples(512);
+    this.hops = HOPS.map(() => new Samples(256));
+    this.version = 0;
+  }
+
+  take(message, nowMs) {
+    this.version += 1;
+    this.heardAt = message.snap ? Math.min(nowMs, parseMicros(message.t) / 1000) : nowMs;
+    if (message.T === "b") this.bar = message;
+    if (message.T === "q") this.quote = message;
+    if (message.T === "t") this.#trade(message, nowMs);
+    if (message.snap || message.T === "b") return;
+    (message.T === "t" ? this.trades : this.quotes).add(message.m?.n ?? 1, nowMs);
+  }
+
+  #trade(message, nowMs) {
+    this.trade = message;
+    if (this.price !== null && message.p !== this.price) {
+      this.direction = message.p > this.price ? 1 : -1;
+      this.moves += 1;
+    }
+    this.price = message.p;
+    const step = Math.floor(nowMs / TREND_STEP_MS);
+    const newest = this.trend.at(-1);
+    if (newest?.step === step) newest.price = message.p;
+    else this.trend.push({ step, price: message.p });
+    while (this.trend[0].step <= step - TREND_POINTS) this.trend.shift();
+  }
+}
+
+export class Board {
+  rows = new Map();
+  events = [];
+  eventsSeen = 0;
+  streams = 0;
+  gaps = 0;
+  holes = 0;
+  resumes = 0;
+  busLost = false;
+  positions = new Positions();
+  skew = new Skew();
+  messages = new Rate();
+  bytes = new Rate();
+  delay = new Samples(2048);
+  hops = HOPS.map(() => new Samples(1024));
+
+  /** Sets the symbols shown; what was known of the others is forgotten. */
+  show(symbols) {
+    const wanted = new Map(symbols.map((symbol) => [symbol, this.rows.get(symbol) ?? new Row(symbol)]));
+    for (const symbol of this.rows.keys()) {
+      if (!wanted.has(symbol)) for (const kind of Object.values(KIND)) this.positions.drop(`${kind}:${symbol}`);
+    }
+    this.rows = wanted;
+  }
+
+  log(level, text, nowMs) {
+    this.eventsSeen += 1;
+    this.events.push({ id: this.eventsSeen, level, text, atMs: nowMs });
+    if (this.events.length > EVENTS_KEPT) this.events.shift();
+  }
+
+  /** One frame: an array of messages. `nowUs` is the same moment as `nowMs` on the finest clock there is. */
+  frame(messages, bytes, nowMs, nowUs) {
+    this.bytes.add(bytes, nowMs);
+    for (const message of messages) {
+      if (Object.hasOwn(KIND, message.T)) this.#tick(message, nowMs, nowUs);
+      else if (Object.hasOwn(this.#control, message.T)) this.#control[message.T](message, nowMs);
+    }
+  }
+
+  #tick(message, nowMs, nowUs) {
+    const row = this.rows.get(message.S);
+    if (!row) return; // a few of a stream that was just dropped may still come
+    this.messages.add(1, nowMs);
+    const stream = `${KIND[message.T]}:${message.S}`;
+    const verdict = this.positions.tick(stream, message);
+    if (verdict === Verdict.HOLE || verdict === Verdict.REPEAT) this.#unexplained(stream, verdict, nowMs);
+    row.take(message, nowMs);
+    if (!message.snap && message.tp !== undefined) this.#stamps(row, message, nowMs, nowUs);
+  }
+
+  #stamps(row, { ti, tp, tg, tw }, nowMs, nowUs) {
+    const hereUs = nowUs + this.skew.correctionUs;
+    const delays = [tp - ti, tg - tp, tw - tg, hereUs - tw];
+    for (let i = 0; i < delays.length; i += 1) {
+      row.hops[i].add(delays[i], nowMs);
+      this.hops[i].add(delays[i], nowMs);
+    }
+    row.delay.add(hereUs - tp, nowMs);
+    this.delay.add(hereUs - tp, nowMs);
+  }
+
+  #unexplained(stream, verdict, nowMs) {
+    this.holes += 1;
+    const what = verdict === Verdict.REPEAT ? "came twice" : "is missing ticks that no message named";
+    this.log("bad", `${stream} ${what}`, nowMs);
+  }
+
+  #missed(stream, count, nowMs) {
+    if (count === 0) return;
+    this.#gap(this.rows.get(symbolOf(stream)), nowMs);
+    this.log("warn", `Missed ${count} ticks of ${stream} while disconnected`, nowMs);
+  }
+
+  #gap(row, nowMs) {
+    this.gaps += 1;
+    row.gapAt = nowMs;
+  }
+
+  #control = {
+    subscription: (message, nowMs) => {
+      this.streams = ["trades", "quotes", "bars"].reduce((sum, kind) => sum + (message[kind]?.length ?? 0), 0);
+      const granted = Object.entries(message.streams ?? {}).filter(([stream]) => this.rows.has(symbolOf(stream)));
+      for (const [stream, position] of granted) this.#missed(stream, this.positions.granted(stream, position), nowMs);
+      const recovered = granted.filter(([, position]) => position.recovered === true).length;
+      if (recovered === 0) return;
+      this.resumes += recovered;
+      this.log("good", `Resumed ${recovered} streams where they had stopped: nothing missed`, nowMs);
+    },
+    gap: (message, nowMs) => {
+      const row = this.rows.get(symbolOf(message.stream));
+      if (!row) return;
+      this.positions.gap(message);
+      this.#gap(row, nowMs);
+      this.log("warn", `Gap in ${message.stream}: ${missing(message)} (${message.cause})`, nowMs);
+    },
+    epoch: (message, nowMs) => {
+      // The first epoch of a stream is no news to a reader.
+      if (this.positions.epoch(message) === null) return;
+      this.log("info", `${message.stream} goes on in epoch ${message.epoch}: nothing missed`, nowMs);
+    },
+    heartbeat: (message, nowMs) => {
+      const lost = message.seq === undefined;
+      if (lost && !this.busLost) this.log("bad", "The gateway has lost the bus: prices may be old", nowMs);
+      if (!lost && this.busLost) this.log("good", "The gateway has the bus again", nowMs);
+      this.busLost = lost;
+      for (const stream of this.positions.behind(message)) this.#unexplained(stream, Verdict.HOLE, nowMs);
+    },
+    status: (message, nowMs) => {
+      const row = this.rows.get(message.S);
+      if (row) {
+        row.status = message.state;
+        row.version += 1;
+      }
+      this.log(message.state === "live" ? "good" : "warn", `${message.S} is ${message.state}`, nowMs);
+    },
+    notice: (message, nowMs) => {
+      const lag = message.lag_ms === undefined ? "" : ` (${message.lag_ms} ms behind)`;
+      this.log("warn", `Notice ${message.code}: ${message.msg ?? ""}${lag}`, nowMs);
+    },
+    error: (message, nowMs) => {
+      const detail = message.detail === undefined ? "" : ` (${message.detail})`;
+      this.log("bad", `Error ${message.code}: ${message.msg}${detail}`, nowMs);
+    },
+  };
+}
+
+function symbolOf(stream) {
+  return stream.slice(stream.indexOf(":") + 1);
+}
+
+function missing({ from, to, ids }) {
+  if (ids) return `venue ids ${ids[0]} to ${ids[1]} missing`;
+  if (to === null || to === undefined) return `everything after ${from - 1} missing`;
+  return from === to ? `tick ${from} missing` : `ticks ${from} to ${to} missing (${to - from + 1})`;
+}
