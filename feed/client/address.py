@@ -1,0 +1,44 @@
+"""The address of a feed as people write it: `ws://host:port/v2/sim`, the same with http, or without a scheme."""
+
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from feed.core.streams import valid_feed
+
+SCHEMES: Final = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+WANTED: Final = "an address looks like ws://127.0.0.1:8080/v2/sim"
+
+
+class Address(NamedTuple):
+    """`origin` is scheme, host and port."""
+
+    origin: str
+    feed: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/v2/{self.feed}"
+
+    @property
+    def host(self) -> str:
+        return self.origin.split("://", 1)[1]
+
+
+def parse_address(text: str) -> Address:
+    """Reads an address. Raises ValueError, saying what is wrong with it."""
+    try:
+        parts = urlsplit(text if "://" in text else f"ws://{text}")
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}; {WANTED}") from error
+    if parts.scheme not in SCHEMES:
+        raise ValueError(f"{text!r}: the scheme {parts.scheme!r} is not ws, wss, http or https; {WANTED}")
+    if not parts.hostname:
+        raise ValueError(f"{text!r} names no host; {WANTED}")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} has parts that an address of a feed lacks; {WANTED}")
+    room, _, feed = parts.path.strip("/").partition("/")
+    if room != "v2" or not valid_feed(feed):
+        raise ValueError(f"{text!r}: the path is not /v2/FEED; {WANTED}")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return Address(f"{SCHEMES[parts.scheme]}://{host}{'' if port is None else f':{port}'}", feed)

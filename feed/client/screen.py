@@ -1,0 +1,139 @@
+"""How a watched feed looks in a terminal: a header, a table of symbols, the newest notes. Pure: the time is given."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from feed.client.table import Board, Row
+from feed.core.ticks import NS_PER_S
+
+NOTES_SHOWN: Final = 4
+AROUND_TABLE: Final = 6  # lines of the header, the table's frame and its own header
+DASH: Final = "–"
+STATE_STYLE: Final = {
+    "live": "bold green",
+    "connecting": "bold yellow",
+    "waiting": "bold yellow",
+    "bus lost": "bold red",
+}
+MOVE: Final = {1: ("▲ ", "green"), -1: ("▼ ", "red"), 0: ("  ", "")}
+
+
+@dataclass
+class Link:
+    """The connection as a reader of the screen sees it: `state` is connecting, live or waiting."""
+
+    url: str
+    state: str = "connecting"
+    reconnects: int = 0
+    retry_ns: int = 0
+
+
+def screen(board: Board, link: Link, now_ns: int, height: int) -> RenderableType:
+    """Everything in at most `height` lines: rows that don't fit are counted instead."""
+    notes = list(board.notes)[-NOTES_SHOWN:]
+    room = max(1, height - AROUND_TABLE - len(notes) - 1)
+    rows = list(board.rows.values())
+    shown = rows if len(rows) <= room else rows[: room - 1]
+    parts: list[RenderableType] = [_header(board, link, now_ns), _table(shown, now_ns)]
+    if len(shown) < len(rows):
+        parts.append(Text(f"  … and {len(rows) - len(shown)} more symbols", style="dim"))
+    parts += [Text(f"  {note}", style="yellow", no_wrap=True, overflow="ellipsis") for note in notes]
+    return Group(*parts)
+
+
+def line(row: Row, now_ns: int) -> str:
+    """A row as `name=value` words, for a pipe or a log; what is unknown is left out."""
+    words = [row.symbol]
+    if row.trade is not None:
+        words += [f"last={row.trade['p']}", f"size={row.trade['s']}", f"side={row.trade.get('tks', '')}"]
+    if row.quote is not None:
+        words.append(f"bid={row.quote['bp']}x{row.quote['bs']}")
+        words.append(f"ask={row.quote['ap']}x{row.quote['as']}")
+    words.append(f"trades_s={row.trades.per_second(now_ns):.1f}")
+    words.append(f"quotes_s={row.quotes.per_second(now_ns):.1f}")
+    if (delay := row.delay.quantiles(now_ns)) is not None:
+        words += [f"delay_p50_ms={delay[0] / 1000:.2f}", f"delay_p99_ms={delay[1] / 1000:.2f}"]
+    if row.heard_ns is not None:
+        words.append(f"age_s={(now_ns - row.heard_ns) / NS_PER_S:.1f}")
+    words.append(f"gaps={row.gaps}")
+    if row.state != "live":
+        words.append(f"state={row.state}")
+    return " ".join(words)
+
+
+def _header(board: Board, link: Link, now_ns: int) -> Text:
+    state = "bus lost" if link.state == "live" and board.bus_lost else link.state
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(link.url, style="bold")
+    text.append(f"  ● {state}", style=STATE_STYLE[state])
+    if link.state == "waiting":
+        text.append(f", {max(0.0, (link.retry_ns - now_ns) / NS_PER_S):.0f} s", style="yellow")
+    rates = (board.messages.per_second(now_ns), board.bytes.per_second(now_ns) / 1000)
+    text.append(f"   {rates[0]:,.0f} messages/s   {rates[1]:,.1f} kB/s")
+    text.append(f"   gaps {board.gaps}", style="yellow" if board.gaps else "")
+    text.append(f"   unexplained {board.unexplained}", style="bold red" if board.unexplained else "")
+    text.append(f"   reconnects {link.reconnects}", style="yellow" if link.reconnects else "")
+    return text
+
+
+def _table(rows: list[Row], now_ns: int) -> Table:
+    table = Table(expand=True, show_edge=True, header_style="dim", border_style="dim", pad_edge=True)
+    table.add_column("Symbol", style="bold", no_wrap=True)
+    for name in ("Last", "Size", "Bid", "Ask", "Trades/s", "Quotes/s", "Delay p50", "p99", "Age", "Gaps"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*_cells(row, now_ns), style="dim" if row.state != "live" else "")
+    return table
+
+
+def _cells(row: Row, now_ns: int) -> list[Text | str]:
+    symbol = row.symbol if row.state == "live" else f"{row.symbol} ({row.state})"
+    p50, p99 = (_delay(micros) for micros in row.delay.quantiles(now_ns) or (None, None))
+    age = "waiting" if row.heard_ns is None else _age((now_ns - row.heard_ns) / NS_PER_S)
+    rates = [f"{rate.per_second(now_ns):,.1f}" for rate in (row.trades, row.quotes)]
+    gaps = Text(str(row.gaps), style="yellow" if row.gaps else "dim")
+    return [symbol, *_traded(row), *_quoted(row), *rates, p50, p99, age, gaps]
+
+
+def _traded(row: Row) -> list[Text | str]:
+    if row.trade is None:
+        return [DASH, ""]
+    mark, style = MOVE[row.direction]
+    side = {"B": "green", "S": "red"}.get(row.trade.get("tks", ""), "")
+    return [Text(f"{mark}{_number(row.trade['p'], 2)}", style=style), Text(_number(row.trade["s"]), style=side)]
+
+
+def _quoted(row: Row) -> list[Text | str]:
+    if row.quote is None:
+        return [DASH, DASH]
+    return [_side(row.quote["bp"], row.quote["bs"]), _side(row.quote["ap"], row.quote["as"])]
+
+
+def _side(price: float, size: float) -> Text | str:
+    """Price and size; a side without an order has price 0."""
+    if not price:
+        return DASH
+    return Text.assemble(_number(price, 2), (f" ×{_number(size)}", "dim"))
+
+
+def _number(value: float, least: int = 0) -> str:
+    """With `least` to 8 decimals: as many as the number has."""
+    whole, _, fraction = f"{value:,.8f}".partition(".")
+    fraction = fraction.rstrip("0").ljust(least, "0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def _delay(micros: int | None) -> str:
+    if micros is None:
+        return DASH
+    return f"{micros / 1000:.2f} ms" if abs(micros) < 1_000_000 else f"{micros / 1e6:.1f} s"
+
+
+def _age(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.0f} h"

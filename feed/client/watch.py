@@ -1,0 +1,129 @@
+"""`feed watch`: a feed's prices, rates and delays in the terminal, or as plain lines where there is none."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.live import Live
+
+from feed.client.address import Address, parse_address
+from feed.client.screen import Link, line, screen
+from feed.client.stream import Refused, follow
+from feed.client.table import Board
+from feed.core.streams import valid_symbol
+from feed.core.ticks import BARS, KINDS, QUOTES, TRADES
+
+LINES_EVERY_S: Final = 1.0
+OK, FAILED, MISUSED = 0, 1, 2
+
+
+class _Watcher:
+    """Takes what the connection tells, for others to draw."""
+
+    def __init__(self, address: Address, symbols: Sequence[str]) -> None:
+        self.board = Board(symbols)
+        self.link = Link(address.url)
+
+    def connecting(self) -> None:
+        self.link.state = "connecting"
+
+    def connected(self) -> None:
+        self.link.state = "live"
+
+    def lost(self, why: str, delay_s: float) -> None:
+        self.link.state = "waiting"
+        self.link.reconnects += 1
+        self.link.retry_ns = time.time_ns() + int(delay_s * 1e9)
+        self.board.note(f"{why}; reconnecting in {delay_s:.1f} s")
+
+    def frame(self, messages: Sequence[dict[str, Any]], size: int) -> None:
+        self.board.frame(messages, size, time.time_ns())
+
+
+async def watch(
+    url: str,
+    symbols: Sequence[str],
+    *,
+    console: Console,
+    errors: Console,
+    stop: asyncio.Event,
+    kinds: Sequence[str] = (TRADES, QUOTES, BARS),
+    refresh_s: float = 0.25,
+) -> int:
+    """Shows `symbols` ("*" is all) of the feed at `url` until `stop` is set. Returns the exit code.
+
+    0: stopped; 1: the gateway can't be reached or refused us; 2: the arguments make no sense. Reasons go to `errors`.
+    """
+    if fault := _fault(symbols, kinds):
+        return _complain(errors, fault, MISUSED)
+    try:
+        address = parse_address(url)
+    except ValueError as error:
+        return _complain(errors, str(error), MISUSED)
+    watcher = _Watcher(address, symbols)
+    subscribe = {
+        "action": "subscribe",
+        "id": 1,
+        **{kind: list(symbols) for kind in kinds},
+        "snapshot": True,
+        "stamps": True,
+    }
+    draw = _draw_live(watcher, console, refresh_s) if console.is_terminal else _print_lines(watcher, console, errors)
+    try:
+        await _until(stop, follow(address, subscribe, watcher), draw)
+    except Refused as error:
+        return _complain(errors, str(error), FAILED)
+    return OK
+
+
+async def _until(stop: asyncio.Event, *works: Any) -> None:
+    """Runs all until `stop` is set or one of them fails; raises what it raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        done, _ = await asyncio.wait((*tasks, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (*tasks, stopping):
+            task.cancel()
+        await asyncio.wait((*tasks, stopping))
+    for task in done:
+        task.result()
+
+
+async def _draw_live(watcher: _Watcher, console: Console, refresh_s: float) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(screen(watcher.board, watcher.link, time.time_ns(), console.height), refresh=True)
+            await asyncio.sleep(refresh_s)
+
+
+async def _print_lines(watcher: _Watcher, console: Console, errors: Console) -> None:
+    """One plain line per symbol and second; what happens in between goes to `errors`."""
+    board, told = watcher.board, 0
+    while True:
+        await asyncio.sleep(LINES_EVERY_S)
+        for note in list(board.notes)[len(board.notes) - min(len(board.notes), board.noted - told) :]:
+            errors.print(note, markup=False, highlight=False, soft_wrap=True)
+        told = board.noted
+        now_ns = time.time_ns()
+        for row in board.rows.values():
+            console.print(line(row, now_ns), markup=False, highlight=False, soft_wrap=True)
+
+
+def _fault(symbols: Sequence[str], kinds: Sequence[str]) -> str | None:
+    if not symbols:
+        return "name at least one symbol, or * for all"
+    for symbol in symbols:
+        if symbol != "*" and not valid_symbol(symbol):
+            return f"symbol {symbol!r} is not 1 to 64 of A-Z a-z 0-9 . _ / : ^ -"
+    for kind in kinds:
+        if kind not in KINDS:
+            return f"kind {kind!r} is not one of {', '.join(KINDS)}"
+    return None
+
+
+def _complain(errors: Console, text: str, code: int) -> int:
+    errors.print(f"feed watch: {text}", markup=False, highlight=False, soft_wrap=True)
+    return code
