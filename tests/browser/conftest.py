@@ -1,0 +1,44 @@
+"""A browser for the tests of the live page: Debian's Chromium, driven by Playwright."""
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium")
+# The sandbox wants privileges that a container lacks; the rest keeps the browser from talking to the Internet.
+ARGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+# Not for the whole session: while Playwright's synchronous API is open, asyncio takes this thread's loop for running.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the PATH: the live page is not tested")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page of its own; what its console complains of, and what it throws, is in `page.complaints`."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.complaints = []
+    page.on("console", lambda line: line.type in ("error", "warning") and page.complaints.append(line.text))
+    page.on("pageerror", lambda fault: page.complaints.append(str(fault)))
+    yield page
+    context.close()

@@ -1,0 +1,80 @@
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from feed.client.screen import Link, line, screen
+from feed.client.table import Board
+from feed.core.ticks import NS_PER_S
+
+NOW_NS = 1_800_000_000 * NS_PER_S
+TRADE: dict[str, Any] = {"T": "t", "S": "BTC/USDT", "p": 61234.5, "s": 0.0125, "tks": "S", "t": NOW_NS, "q": 1}
+QUOTE = {"T": "q", "S": "BTC/USDT", "bp": 61234.25, "bs": 1, "ap": 0, "as": 0, "t": NOW_NS, "q": 1}
+
+
+def shown(board: Board, link: Link, height: int = 30) -> str:
+    console = Console(file=StringIO(), width=150, height=height)
+    console.print(screen(board, link, NOW_NS, height))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_a_row_shows_prices_as_they_are_and_an_absent_side_as_none() -> None:
+    board = Board(["BTC/USDT"])
+    board.frame([{**TRADE, "tp": NOW_NS // 1000 - 1500}, QUOTE], 10, NOW_NS)
+    text = shown(board, Link("ws://host/v2/sim", "live"))
+    for words in ("ws://host/v2/sim", "● live", "61,234.50", "0.0125", "61,234.25 ×1", "1.50 ms", "0.0 s"):
+        assert words in text
+    assert "×0" not in text
+
+
+def test_a_row_without_ticks_waits() -> None:
+    assert "waiting" in shown(Board(["AAPL"]), Link("ws://host/v2/sim"))
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        (Link("u", "connecting"), "● connecting"),
+        (Link("u", "waiting", 3, NOW_NS + 4 * NS_PER_S), "● waiting, 4 s"),
+        (Link("u", "waiting", 3, NOW_NS + 4 * NS_PER_S), "reconnects 3"),
+    ],
+)
+def test_the_header_tells_the_state_of_the_connection(link: Link, words: str) -> None:
+    assert words in shown(Board(["AAPL"]), link)
+
+
+def test_the_header_tells_of_a_lost_bus() -> None:
+    board = Board(["AAPL"])
+    board.frame([{"T": "heartbeat"}], 10, NOW_NS)
+    assert "● bus lost" in shown(board, Link("u", "live"))
+
+
+@pytest.mark.parametrize("height", [10, 12, 24, 50])
+def test_everything_fits_the_terminal(height: int) -> None:
+    board = Board([f"S{number}" for number in range(40)])
+    for number in range(6):
+        board.note(f"note {number}")
+    text = shown(board, Link("u", "live"), height)
+    assert len(text.splitlines()) <= height
+    hidden = 40 - sum(f" S{number} " in text for number in range(40))
+    assert hidden == 0 or f"and {hidden} more symbols" in text
+    assert "note 5" in text
+
+
+def test_text_of_the_gateway_is_no_markup() -> None:
+    board = Board(["AAPL"])
+    board.note("[red]not markup[/red]")
+    assert "[red]not markup[/red]" in shown(board, Link("u", "live"))
+
+
+def test_a_line_says_what_is_known() -> None:
+    board = Board(["BTC/USDT"])
+    assert line(board.rows["BTC/USDT"], NOW_NS) == "BTC/USDT trades_s=0.0 quotes_s=0.0 gaps=0"
+    board.frame([{**TRADE, "tp": NOW_NS // 1000 - 1500}, QUOTE], 10, NOW_NS)
+    board.frame([{"T": "status", "S": "BTC/USDT", "state": "stale"}], 10, NOW_NS)
+    assert line(board.rows["BTC/USDT"], NOW_NS) == (
+        "BTC/USDT last=61234.5 size=0.0125 side=S bid=61234.25x1 ask=0x0 trades_s=4.0 quotes_s=4.0 "
+        "delay_p50_ms=1.50 delay_p99_ms=1.50 age_s=0.0 gaps=0 state=stale"
+    )

@@ -1,0 +1,219 @@
+"""A gateway that a test steers: it speaks the protocol at depth two, and says and forgets what it is told to."""
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgpack
+from aiohttp import WSMsgType, web
+
+import feed
+
+WEB = Path(feed.__file__).parent / "web"
+SUBPROTOCOLS = ("feed.v1.json", "feed.v1.msgpack")
+KINDS = {"t": "trades", "q": "quotes", "b": "bars"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+Message = dict[str, Any]
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+@dataclass(eq=False)
+class Client:
+    """One connection: its streams, and every command that it sent."""
+
+    ws: web.WebSocketResponse
+    streams: set[str] = field(default_factory=set)
+    packed: bool = False
+
+    async def send(self, *messages: Message) -> None:
+        if not self.packed:
+            await self.ws.send_str(json.dumps(messages))
+            return
+        for message in messages:
+            if isinstance(message.get("t"), str):
+                message["t"] = msgpack.Timestamp.from_datetime(datetime.fromisoformat(message["t"]))
+        await self.ws.send_bytes(msgpack.packb(messages))
+
+
+class FakeGateway:
+    """Serves the page, `/v2/{feed}/symbols` and the stream. Nothing ticks by itself but what `tick` is told."""
+
+    def __init__(self, symbols: list[str], feeds: tuple[str, ...] = ("sim", "binance")) -> None:
+        self.symbols = symbols
+        self.feeds = feeds
+        self.epoch = "e1"
+        self.log: dict[str, list[Message]] = {}
+        self.clients: list[Client] = []
+        self.commands: list[Message] = []
+        self.connections = 0
+        self.refuse = False
+        self.subprotocols = SUBPROTOCOLS
+        self.port = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def tick(self, kind: str, symbol: str, **fields: Any) -> None:
+        """Publishes one tick: `kind` is t, q or b."""
+        stream = f"{KINDS[kind]}:{symbol}"
+        log = self.log.setdefault(stream, [])
+        here = now_us()
+        message = {"T": kind, "S": symbol, "t": datetime.now(UTC).isoformat().replace("+00:00", "Z"), **fields}
+        log.append({**message, "q": len(log) + 1, "ti": here - 900, "tp": here - 700, "tg": here - 400, "tw": here})
+        for client in list(self.clients):
+            if stream not in client.streams:
+                continue
+            if len(log) == 1:
+                await client.send({"T": "epoch", "stream": stream, "epoch": self.epoch, "seq": 1})
+            await client.send(dict(log[-1]))
+
+    async def trade(self, symbol: str, price: float, size: float = 10, side: str = "B") -> None:
+        await self.tick("t", symbol, i=1, x="V", p=price, s=size, c=[], z="", tks=side)
+
+    async def quote(self, symbol: str, bid: float, ask: float) -> None:
+        await self.tick("q", symbol, bx="V", bp=bid, bs=3, ax="V", ap=ask, **{"as": 4}, c=[], z="")
+
+    async def say(self, *messages: Message) -> None:
+        """Sends messages as they are to every client."""
+        for client in list(self.clients):
+            await client.send(*(dict(message) for message in messages))
+
+    async def skip(self, symbol: str) -> None:
+        """Takes the next sequence number of a symbol's trades without sending it: a loss in silence."""
+        log = self.log.setdefault(f"trades:{symbol}", [])
+        log.append({"T": "t", "S": symbol, "q": len(log) + 1})
+
+    async def close(self, code: int, reason: str = "") -> None:
+        for client in list(self.clients):
+            await client.ws.close(code=code, message=reason.encode())
+
+    def call(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs one of the above from a test outside the gateway's thread, and waits for it."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator["FakeGateway"]:
+        app = web.Application()
+        app.router.add_get("/", self._page)
+        app.router.add_get("/web/{name}", self._file)
+        app.router.add_get("/v2/{feed}/symbols", self._symbols)
+        app.router.add_get("/v2/{feed}", self._stream)
+        runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", self.port).start()
+            self.port = runner.addresses[0][1]
+            self._loop = asyncio.get_running_loop()
+            yield self
+        finally:
+            await self.close(1001)
+            await runner.cleanup()
+
+    @contextmanager
+    def in_thread(self, beside: Callable[[], Awaitable[None]] | None = None) -> Iterator["FakeGateway"]:
+        """Serves from a thread of its own, for tests that wait for a browser; `beside` runs as a task next to it."""
+        up, stop = threading.Event(), asyncio.Event()
+
+        async def run() -> None:
+            async with self.serve():
+                up.set()
+                task = asyncio.ensure_future(beside()) if beside else None
+                await stop.wait()
+                if task:
+                    task.cancel()
+
+        thread = threading.Thread(target=asyncio.run, args=(run(),))
+        thread.start()
+        try:
+            assert up.wait(10), "the fake gateway did not start"
+            yield self
+        finally:
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(stop.set)
+            thread.join(10)
+
+    async def _page(self, _: web.Request) -> web.Response:
+        text = (WEB / "index.html").read_text().replace("{{feeds}}", ",".join(self.feeds))
+        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+    async def _file(self, request: web.Request) -> web.FileResponse:
+        name = request.match_info["name"]
+        if not re.fullmatch(r"[a-z]+\.(js|css|svg)", name):
+            raise web.HTTPNotFound
+        return web.FileResponse(WEB / name, headers={"Cache-Control": "no-store"})
+
+    async def _symbols(self, request: web.Request) -> web.Response:
+        if request.match_info["feed"] not in self.feeds:
+            raise web.HTTPNotFound
+        return web.json_response({"feed": request.match_info["feed"], "symbols": sorted(self.symbols), "streams": {}})
+
+    async def _stream(self, request: web.Request) -> web.WebSocketResponse:
+        if request.match_info["feed"] not in self.feeds:
+            raise web.HTTPNotFound
+        if self.refuse:
+            raise web.HTTPServiceUnavailable
+        ws = web.WebSocketResponse(protocols=self.subprotocols, compress=False)
+        await ws.prepare(request)
+        client = Client(ws, packed=ws.ws_protocol == "feed.v1.msgpack")
+        self.connections += 1
+        await client.send({"T": "success", "msg": "connected"})
+        self.clients.append(client)
+        try:
+            async for frame in ws:
+                if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    packed = frame.type is WSMsgType.BINARY
+                    await self._command(client, msgpack.unpackb(frame.data) if packed else json.loads(frame.data))
+        finally:
+            self.clients.remove(client)
+        return ws
+
+    async def _command(self, client: Client, command: Message) -> None:
+        if command["action"] == "ping":
+            t = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            await client.send({"T": "pong", "id": command["id"], "t": t})
+            return
+        self.commands.append(command)
+        named = [f"{kind}:{symbol}" for kind in KINDS.values() for symbol in command.get(kind, [])]
+        if command["action"] == "unsubscribe":
+            client.streams.difference_update(named)
+            await client.send(self._subscription(client, command, {}))
+            return
+        added = [stream for stream in named if stream not in client.streams]
+        client.streams.update(added)
+        since = command.get("since", {})
+        positions = {stream: self._position(stream, since) for stream in added}
+        await client.send(self._subscription(client, command, positions))
+        for stream in added:
+            log = self.log.get(stream, [])
+            if stream in since:
+                late = [dict(tick) for tick in log[since[stream]["seq"] :]]
+            else:
+                late = [{**tick, "snap": True} for tick in log[-1:]] if command.get("snapshot") else []
+            if late:
+                await client.send(*late)
+
+    def _position(self, stream: str, since: Message) -> Message:
+        log = self.log.get(stream, [])
+        position = {"epoch": self.epoch if log else None, "seq": len(log), "rate": 0}
+        return {**position, "recovered": True} if stream in since else position
+
+    def _subscription(self, client: Client, command: Message, positions: Message) -> Message:
+        kinds = {k: sorted(s.split(":", 1)[1] for s in client.streams if s.startswith(k + ":")) for k in KINDS.values()}
+        return {"T": "subscription", "id": command.get("id"), **kinds, "streams": positions}
