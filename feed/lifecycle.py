@@ -91,7 +91,7 @@ def report_faults(debug: bool) -> None:
     def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
         if debug:
             traceback.print_exception(kind, fault, trace)
-        for leaf in _leaves(fault):
+        for leaf in leaves(fault):
             print(f"feed: {describe(leaf)}", file=sys.stderr)
 
     sys.excepthook = hook
@@ -107,7 +107,8 @@ def describe(fault: BaseException) -> str:
     return f"{line} ({os.path.basename(ours[-1].filename)}:{ours[-1].lineno}; --log-level debug shows the traceback)"
 
 
-def _leaves(fault: BaseException) -> list[BaseException]:
+def leaves(fault: BaseException) -> list[BaseException]:
+    """What lies in a group of exceptions, groups within it included; of any other exception just that."""
     if isinstance(fault, BaseExceptionGroup):
-        return [leaf for member in fault.exceptions for leaf in _leaves(member)]
+        return [leaf for member in fault.exceptions for leaf in leaves(member)]
     return [fault]

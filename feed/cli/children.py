@@ -29,12 +29,13 @@ class Child:
         self._reading = [asyncio.create_task(self._read_stdout()), asyncio.create_task(self._read_stderr())]
 
     @classmethod
-    async def start(cls, name: str, *arguments: str, environment: Mapping[str, str], forward: bool) -> Self:
-        """Starts `feed ARGUMENTS`. `forward` sends its log on to our stderr, each line with its name."""
+    async def start(cls, command: str, *arguments: str, environment: Mapping[str, str], forward: bool) -> Self:
+        """Starts `feed COMMAND ARGUMENTS`. `forward` sends its log on to our stderr, each line with its name."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "feed",
+            command,
             *arguments,
             env=dict(environment),
             stdin=asyncio.subprocess.DEVNULL,
@@ -44,7 +45,7 @@ class Child:
             start_new_session=True,
             preexec_fn=dies_with_parent(),
         )
-        return cls(name, process, forward)
+        return cls(command, process, forward)
 
     async def announced(self) -> list[str]:
         """The addresses in the line by which it says that it is ready. Waits for ever if it never does."""

@@ -122,13 +122,14 @@ class Demo:
         return {
             "page": f"{page}/",
             "websocket": socket,
-            "metrics": f"{gateway_admin}/metrics (gateway), {ingest_admin}/metrics (ingest)",
+            "gateway": f"{gateway_admin}/metrics",
+            "ingest": f"{ingest_admin}/metrics",
             "redis": self._server.url,
             "try": f"feed watch {socket} {self._example_symbol()}",
         }
 
-    async def _child(self, name: str, *arguments: str) -> Child:
-        child = await Child.start(name, *arguments, environment=self._environment, forward=self._forward)
+    async def _child(self, command: str, *arguments: str) -> Child:
+        child = await Child.start(command, *arguments, environment=self._environment, forward=self._forward)
         self._children.append(child)
         self._watching.append(asyncio.create_task(self._watch(child)))
         return child

@@ -53,6 +53,7 @@ def gateway(settings: "Settings") -> None:
         async with AsyncExitStack() as stack:
             with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "gateway.admin_port"):
                 admin = await stack.enter_async_context(Admin(knobs.host, knobs.admin_port, server.not_ready))
+            stack.push_async_callback(server.close)
             with binding("gateway", knobs.host, knobs.port, "--port", "gateway.port"):
                 await server.start()
             listening = f"listening on {url(knobs.host, server.port)}"

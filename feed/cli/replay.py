@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from feed.cli.options import Misused, Refused
+from feed.cli.options import Misused
 from feed.cli.serving import announce, binding, serve, url
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ NS_PER_S: Final = 1_000_000_000
 def replay(files: tuple[Path, ...], host: str, port: int, speed: float, venue: str | None) -> None:
     """Serve recorded frames as the venue's own WebSocket would, at the recorded pace.
 
-    Begins when a worker connects. Prints one line when it listens, then its progress on stderr.
+    Begins when the first client subscribes, and stays after the end until Ctrl-C. Prints one line when it listens, then
+    its progress on stderr. Speed 0 is as fast as clients take it.
 
     \b
     Example:
@@ -49,7 +50,7 @@ def replay(files: tuple[Path, ...], host: str, port: int, speed: float, venue: s
 
     try:
         player = Replay(list(files), host=host, port=port, speed=speed, venue=venue)
-    except RecordingError as error:
+    except ValueError as error:
         raise Misused(str(error)) from error
 
     async def main(stop: asyncio.Event) -> int:
@@ -69,7 +70,7 @@ def replay(files: tuple[Path, ...], host: str, port: int, speed: float, venue: s
     try:
         serve(Log(), main)
     except RecordingError as error:
-        raise Refused(str(error)) from error
+        raise Misused(str(error)) from error
 
 
 async def show_bar(player: "Replay") -> None:

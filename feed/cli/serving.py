@@ -21,16 +21,20 @@ UNUSABLE: Final = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 def serve(log: "Log", main: "Main") -> None:
     """Runs `main(stop)` as a server process and exits with its code. Raises Refused where Redis refuses us for good."""
     from feed.bus.errors import BusRefused
-    from feed.lifecycle import raise_open_files, report_faults, run
+    from feed.lifecycle import leaves, raise_open_files, report_faults, run
     from feed.log import configure
 
     configure(log.level, log.format)
     report_faults(debug=log.level == "debug")
     raise_open_files()
+    refusals: list[BaseException] = []
+    code = 1
     try:
         code = run(main)
-    except BusRefused as error:
-        raise Refused(f"Redis refused: {error}") from error
+    except* BusRefused as group:
+        refusals = leaves(group)
+    if refusals:
+        raise Refused(*(f"Redis refused: {refusal}" for refusal in refusals))
     raise SystemExit(code)
 
 

@@ -1,8 +1,36 @@
-"""`feed watch`."""
+"""`feed watch`: a gateway's ticks in the terminal."""
+
+import asyncio
 
 import click
 
 
 @click.command()
-def watch() -> None:
-    """Soon."""
+@click.argument("url")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
+@click.option(
+    "--kinds", default="trades,quotes,bars", show_default=True, metavar="A,B", help="Kinds of ticks to follow."
+)
+def watch(url: str, symbols: tuple[str, ...], kinds: str) -> None:
+    """Follow SYMBOLs of the feed at URL: prices, rates, and the delay of each hop. Quote '*' for all of them.
+
+    A table on a terminal, plain lines elsewhere. Reconnects by itself; Ctrl-C ends it.
+
+    \b
+    Examples:
+      feed watch ws://127.0.0.1:8080/v2/sim AAPL NVDA
+      feed watch ws://127.0.0.1:8080/v2/sim '*' --kinds trades
+    """
+    from rich.console import Console
+
+    from feed.client.watch import watch as follow
+    from feed.lifecycle import report_faults, run
+
+    report_faults(debug=False)
+
+    async def main(stop: asyncio.Event) -> int:
+        return await follow(
+            url, symbols, console=Console(), errors=Console(stderr=True), stop=stop, kinds=kinds.split(",")
+        )
+
+    raise SystemExit(run(main))

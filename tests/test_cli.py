@@ -1,0 +1,259 @@
+"""The command line: help that teaches, faults in one line, the table of settings."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from feed import __version__
+from feed.bus.embedded import EmbeddedServer
+from feed.cli import main, options
+from feed.cli.gateway import refuse_public
+from feed.cli.serving import url
+from feed.settings.sources import Given, load, variable
+from feed.settings.words import knobs
+
+COMMANDS = sorted(main.commands)
+CONFIG = Path(__file__).resolve().parent.parent / "config" / "feed.toml"
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in knobs():
+        monkeypatch.delenv(variable(key), raising=False)
+    monkeypatch.delenv("FEED_CONFIG", raising=False)
+
+
+def feed(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments, prog_name="feed")
+
+
+def options_of(name: str) -> list[click.Option]:
+    return [parameter for parameter in main.commands[name].params if isinstance(parameter, click.Option)]
+
+
+def test_help_names_every_command() -> None:
+    result = feed("--help")
+    assert result.exit_code == 0
+    assert all(re.search(rf"^  {name} ", result.output, re.MULTILINE) for name in COMMANDS)
+
+
+def test_version() -> None:
+    assert feed("--version").output == f"feed, version {__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    result = feed(name, "--help")
+    assert result.exit_code == 0
+    assert re.search(rf"^  Examples?:\n.*^    .*feed {name}", result.output, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help_and_those_of_knobs_name_their_variable(name: str) -> None:
+    for option in options_of(name):
+        assert option.help, option.opts
+        section, _, knob = str(option.name).partition("__")
+        if knob and section != "venue":
+            assert f"{section}.{knob}" in knobs()
+            assert variable(f"{section}.{knob}") in option.help
+            assert options.variable(f"{section}.{knob}") == variable(f"{section}.{knob}")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, runpy; sys.argv = ['feed', '--help']\n"
+        "try: runpy.run_module('feed', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "heavy = ('aiohttp', 'pydantic', 'redis', 'rich', 'structlog', 'prometheus_client', 'uvloop')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# Faults
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["gateway", "--port", "x"], 'gateway.port = "x" (from --port): must be a whole number from 0 to 65535'),
+        (["config", "--redis", "nowhere"], 'redis.url = "nowhere" (from --redis): must be a redis://'),
+        (["config", "--config", "no.toml"], "no.toml: no such file"),
+        (["ingest", "binanec"], "no source for feed 'binanec': there is sim, binance; did you mean binance?"),
+        (["ingest", "binance", "--symbols", "btc"], "symbol 'btc' is not a Binance symbol"),
+        (["ingest", "sim", "--venue-url", "ws://x"], 'sim.url = "ws://x" (from --venue-url): no such setting'),
+        (["ingest", "sim", "--rate", "0"], 'sim.ticks_per_s = "0" (from --rate): must be a number above 0'),
+        (
+            ["gateway", "--host", "0.0.0.0"],
+            'gateway.host = "0.0.0.0" (from --host): must be a loopback address while auth.mode is "none"',
+        ),
+        (["demo", "--host", "::"], 'gateway.host = "::" (from --host): must be a loopback address'),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(arguments: list[str], line: str) -> None:
+    result = feed(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"feed: {line}")
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_needs_no_permission(host: str) -> None:
+    settings = load(None, {"gateway.host": Given(host, "--host")})
+    refuse_public(settings.values, "--host")
+
+
+def test_a_public_address_needs_permission_once() -> None:
+    settings = load(
+        None, {"gateway.host": Given("0.0.0.0", "--host"), "auth.insecure_public": Given(True, "--insecure-public")}
+    )
+    refuse_public(settings.values, "--host")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("::1", "http://[::1]:80"),
+        ("example.org", "http://example.org:80"),
+    ],
+)
+def test_addresses_that_are_told_can_be_visited(host: str, expected: str) -> None:
+    assert url(host, 80) == expected
+
+
+# Servers
+
+
+@pytest.fixture
+def redis() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as server:
+        yield server
+
+
+def server(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "feed", *arguments, "--admin-port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["gateway", "--port", "0"],
+            r"feed gateway: listening on http://127\.0\.0\.1:\d+ · admin http://127\.0\.0\.1:\d+\n",
+        ),
+        (["ingest", "sim"], r"feed ingest sim: publishing · admin http://127\.0\.0\.1:\d+\n"),
+    ],
+)
+def test_a_server_says_in_one_line_that_it_is_ready(redis: EmbeddedServer, arguments: list[str], line: str) -> None:
+    with server(*arguments, "--redis", redis.url) as process:
+        assert process.stdout is not None
+        assert re.fullmatch(line, process.stdout.readline())
+        process.terminate()
+        out, _ = process.communicate(timeout=30)
+        assert (out, process.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("arguments", [["gateway", "--port", "0"], ["ingest", "sim"]])
+def test_a_redis_that_refuses_is_one_line(redis: EmbeddedServer, arguments: list[str]) -> None:
+    with server(*arguments, "--redis", f"redis://127.0.0.1:{redis.port}/99") as process:
+        _, err = process.communicate(timeout=30)
+        assert (err, process.returncode) == ("feed: Redis refused: DB index is out of range\n", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["gateway", "--port", "PORT"], "gateway: ADDRESS; choose another with --port or FEED_GATEWAY__PORT"),
+        (["gateway", "--port", "0", "--admin-port", "PORT"], "admin: ADDRESS; choose another with --admin-port or"),
+        (["ingest", "sim", "--admin-port", "PORT"], "admin: ADDRESS; choose another with --admin-port or FEED_INGEST"),
+    ],
+)
+def test_a_port_that_is_taken_is_one_line_with_the_remedy(arguments: list[str], remedy: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "feed", *(port if word == "PORT" else word for word in with_admin(arguments))],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    address = f"cannot listen on 127.0.0.1:{port}: address already in use"
+    assert done.stderr.startswith(f"feed: {remedy.replace('ADDRESS', address)}")
+    assert (len(done.stderr.splitlines()), done.stdout, done.returncode) == (1, "", 1)
+
+
+def with_admin(arguments: list[str]) -> list[str]:
+    return arguments if "--admin-port" in arguments else [*arguments, "--admin-port", "0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["ingest", "sim", "--host", "192.0.2.1", "--admin-port", "0"], 1, "cannot assign requested address"),
+        (["watch", "ws://127.0.0.1:1/v3", "AAPL"], 2, "the path is not /v2/FEED"),
+        (["replay", __file__, "--port", "0"], 2, f"{__file__}:1: "),
+        (["replay", "no.gz", "--port", "0"], 2, "no.gz: No such file"),
+        (["replay", __file__, "--venue", "nyse"], 2, "venue 'nyse' is not one of"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(arguments: list[str], code: int, words: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "feed", *arguments], capture_output=True, text=True, timeout=30)
+    assert words in done.stderr
+    assert (len(done.stderr.splitlines()), done.stdout, done.returncode) == (1, "", code)
+
+
+# feed config
+
+
+def test_config_shows_every_knob_with_unit_and_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text("[history]\nseconds = 90\n")
+    monkeypatch.setenv("FEED_GATEWAY__PORT", "81")
+    result = feed("config", "--config", str(path), "--redis", "redis://u:hunter2@h:1/0")
+    lines = [re.split(r"  +", line) for line in result.stdout.splitlines()]
+    assert lines[0] == ["key", "value", "unit", "from"]
+    assert [line[0] for line in lines[1:]] == list(knobs())
+    assert ["history.seconds", "90", "s", str(path)] in lines
+    assert ["gateway.port", "81", "FEED_GATEWAY__PORT"] in lines
+    assert ["redis.url", '"redis://u:***@h:1/0"', "--redis"] in lines
+    assert ["gateway.feeds", '["sim", "binance"]', "default"] in lines
+    assert "hunter2" not in result.output
+
+
+def test_config_file_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEED_CONFIG", str(CONFIG))
+    assert "default\n" not in feed("config").stdout
+
+
+def test_config_without_origin() -> None:
+    assert "default" not in feed("config", "--no-origin").stdout
+
+
+def test_config_check_is_silent_and_tells_by_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = feed("config", "--check", "--config", str(CONFIG))
+    assert (result.exit_code, result.output) == (0, "")
+    monkeypatch.setenv("FEED_SIM__SEED", "x")
+    result = feed("config", "--check")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        'feed: sim.seed = "x" (from FEED_SIM__SEED): must be a whole number\n',
+    )
