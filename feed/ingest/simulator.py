@@ -64,7 +64,10 @@ class Pace:
 
 
 class Simulator:
-    """The source "sim". Its market opens at the start of the current minute, so that this minute's bar is whole."""
+    """The source "sim". Its market opens at the start of the current minute, so that this minute's bar is whole.
+
+    Each run is a market of its own: one worker at a time, and the first bar after a restart tells of the new one.
+    """
 
     feed = FEED
     contiguous = frozenset({TRADES, QUOTES})
