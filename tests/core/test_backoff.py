@@ -1,7 +1,7 @@
 """Exponential backoff with full jitter."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feed.core.backoff import delay_s
@@ -29,6 +29,7 @@ def test_no_failure_has_no_delay() -> None:
         delay_s(0, 0.5, 30.0, 0.5)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 10**9),
     st.floats(0.001, 100),
@@ -39,6 +40,7 @@ def test_delay_is_within_its_bounds(failures: int, min_s: float, max_s: float, c
     assert 0 <= delay_s(failures, min_s, max_s, chance) <= max_s
 
 
+@settings(deadline=None)
 @given(st.integers(1, 1_000), st.floats(0, 1, exclude_max=True))
 def test_one_more_failure_never_shortens_the_ceiling(failures: int, chance: float) -> None:
     assert delay_s(failures, 0.5, 30.0, chance) <= delay_s(failures + 1, 0.5, 30.0, chance)

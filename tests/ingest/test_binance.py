@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feed.core.ticks import Quote, Tick, Trade
@@ -202,21 +202,25 @@ def parse_or_refuse(frame: str | bytes) -> None:
         assert all(0 <= number < float("inf") for number in numbers)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_any_bytes_parse_or_are_refused(frame: str | bytes) -> None:
     parse_or_refuse(frame)
 
 
+@settings(deadline=None)
 @given(JSON, st.sampled_from("estpqTmubBaA"), st.sampled_from([TRADE, QUOTE]))
 def test_any_value_in_any_field_parses_or_is_refused(value: object, field: str, payload: dict[str, object]) -> None:
     parse_or_refuse(json.dumps({**payload, field: value}))
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_any_json_parses_or_is_refused(message: object) -> None:
     parse_or_refuse(json.dumps(message))
 
 
+@settings(deadline=None)
 @given(st.decimals(min_value=0, max_value=10**9, places=8))
 def test_any_price_of_eight_decimals_survives_or_is_counted(price: Decimal) -> None:
     venue = binance()
