@@ -129,7 +129,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_starts_all_serves_all_and_leaves_nothing(start: Start, number: signal.Signals) -> None:
     run = start(*FREE_PORTS, "--symbols", "3", "--rate", "200")
     facts = run.facts()
-    assert set(run.processes()) == {"demo", "redis", "ingest", "gateway"}
+    pids = run.processes()
+    assert set(pids) == {"demo", "redis", "ingest", "gateway"}
+    assert len({os.getsid(pid) for pid in pids.values()}) == 4, "Ctrl-C would reach children before their parent"
     gateway, ingest = facts["gateway"].removesuffix("/metrics"), facts["ingest"].removesuffix("/metrics")
     for admin in (gateway, ingest):
         assert fetch(f"{admin}/healthz") == (200, "ok\n")

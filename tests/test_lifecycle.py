@@ -50,8 +50,8 @@ def test_a_second_signal_ends_it_at_once(second: signal.Signals, then: str) -> N
         child.send_signal(signal.SIGINT)
         assert line(child) == "stopping"
         child.send_signal(second)
-        child.communicate(timeout=10)
-        assert child.returncode == -second
+        out, err = child.communicate(timeout=10)
+        assert (out, err, child.returncode) == ("", "", -second)
 
 
 def test_without_uvloop_it_runs_on_asyncio() -> None:

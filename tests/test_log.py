@@ -9,7 +9,8 @@ import pytest
 CODE = """
 import logging, structlog
 from feed.log import configure
-configure({level!r}, {format!r})
+configure("debug", "console")
+configure({level!r}, {format!r})  # the last word, not one more voice
 log = structlog.get_logger()
 log.debug("too_fine")
 log.info("client_connected", feed="sim")
