@@ -1,8 +1,10 @@
 """How a watched feed looks in a terminal: a header, a table of symbols, the newest notes. Pure: the time is given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -11,7 +13,10 @@ from feed.client.table import Board, Row
 from feed.core.ticks import NS_PER_S
 
 NOTES_SHOWN: Final = 4
-AROUND_TABLE: Final = 6  # lines of the header, the table's frame and its own header
+AROUND_TABLE: Final = 6  # lines of the header, the table's frame and its own header, and of what is not shown
+WIDE: Final = 116  # columns that everything takes; with less, what can best be missed is left out
+COLUMNS: Final = ("Symbol", "Last", "Size", "Bid", "Ask", "Trades/s", "Quotes/s", "Delay p50", "p99", "Age", "Gaps")
+NARROW: Final = ("Symbol", "Last", "Bid", "Ask", "Quotes/s", "Delay p50", "Age")
 DASH: Final = "–"
 STATE_STYLE: Final = {
     "live": "bold green",
@@ -32,13 +37,16 @@ class Link:
     retry_ns: int = 0
 
 
-def screen(board: Board, link: Link, now_ns: int, height: int) -> RenderableType:
+def screen(board: Board, link: Link, now_ns: int, width: int, height: int) -> RenderableType:
     """Everything in at most `height` lines: rows that don't fit are counted instead."""
     notes = list(board.notes)[-NOTES_SHOWN:]
-    room = max(1, height - AROUND_TABLE - len(notes) - 1)
+    room = max(1, height - AROUND_TABLE - len(notes))
     rows = list(board.rows.values())
     shown = rows if len(rows) <= room else rows[: room - 1]
-    parts: list[RenderableType] = [_header(board, link, now_ns), _table(shown, now_ns)]
+    parts: list[RenderableType] = [
+        _header(board, link, now_ns),
+        _table(shown, now_ns, COLUMNS if width >= WIDE else NARROW),
+    ]
     if len(shown) < len(rows):
         parts.append(Text(f"  … and {len(rows) - len(shown)} more symbols", style="dim"))
     parts += [Text(f"  {note}", style="yellow", no_wrap=True, overflow="ellipsis") for note in notes]
@@ -72,31 +80,34 @@ def _header(board: Board, link: Link, now_ns: int) -> Text:
     text.append(f"  ● {state}", style=STATE_STYLE[state])
     if link.state == "waiting":
         text.append(f", {max(0.0, (link.retry_ns - now_ns) / NS_PER_S):.0f} s", style="yellow")
-    rates = (board.messages.per_second(now_ns), board.bytes.per_second(now_ns) / 1000)
-    text.append(f"   {rates[0]:,.0f} messages/s   {rates[1]:,.1f} kB/s")
+    text.append(f"   {board.messages.per_second(now_ns):,.0f} messages/s")
     text.append(f"   gaps {board.gaps}", style="yellow" if board.gaps else "")
-    text.append(f"   unexplained {board.unexplained}", style="bold red" if board.unexplained else "")
-    text.append(f"   reconnects {link.reconnects}", style="yellow" if link.reconnects else "")
+    if board.unexplained:
+        text.append(f"   unexplained {board.unexplained}", style="bold red")
+    if link.reconnects:
+        text.append(f"   reconnects {link.reconnects}", style="yellow")
+    text.append(f"   {board.bytes.per_second(now_ns) / 1000:,.1f} kB/s", style="dim")
     return text
 
 
-def _table(rows: list[Row], now_ns: int) -> Table:
-    table = Table(expand=True, show_edge=True, header_style="dim", border_style="dim", pad_edge=True)
-    table.add_column("Symbol", style="bold", no_wrap=True)
-    for name in ("Last", "Size", "Bid", "Ask", "Trades/s", "Quotes/s", "Delay p50", "p99", "Age", "Gaps"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _table(rows: list[Row], now_ns: int, columns: Sequence[str]) -> Table:
+    table = Table(expand=True, box=box.SIMPLE_HEAD, header_style="dim", border_style="dim")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "Symbol" else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*_cells(row, now_ns), style="dim" if row.state != "live" else "")
+        cells = dict(zip(COLUMNS, _cells(row, now_ns, sizes=columns is COLUMNS), strict=True))
+        table.add_row(*(cells[name] for name in columns), style="dim" if row.state != "live" else "")
     return table
 
 
-def _cells(row: Row, now_ns: int) -> list[Text | str]:
-    symbol = row.symbol if row.state == "live" else f"{row.symbol} ({row.state})"
+def _cells(row: Row, now_ns: int, *, sizes: bool) -> list[Text | str]:
+    """A row's texts in the order of COLUMNS."""
+    symbol = Text(row.symbol if row.state == "live" else f"{row.symbol} ({row.state})", style="bold")
     p50, p99 = (_delay(micros) for micros in row.delay.quantiles(now_ns) or (None, None))
     age = "waiting" if row.heard_ns is None else _age((now_ns - row.heard_ns) / NS_PER_S)
     rates = [f"{rate.per_second(now_ns):,.1f}" for rate in (row.trades, row.quotes)]
     gaps = Text(str(row.gaps), style="yellow" if row.gaps else "dim")
-    return [symbol, *_traded(row), *_quoted(row), *rates, p50, p99, age, gaps]
+    return [symbol, *_traded(row), *_quoted(row, sizes), *rates, p50, p99, age, gaps]
 
 
 def _traded(row: Row) -> list[Text | str]:
@@ -107,17 +118,17 @@ def _traded(row: Row) -> list[Text | str]:
     return [Text(f"{mark}{_number(row.trade['p'], 2)}", style=style), Text(_number(row.trade["s"]), style=side)]
 
 
-def _quoted(row: Row) -> list[Text | str]:
+def _quoted(row: Row, sizes: bool) -> list[Text | str]:
     if row.quote is None:
         return [DASH, DASH]
-    return [_side(row.quote["bp"], row.quote["bs"]), _side(row.quote["ap"], row.quote["as"])]
+    return [_side(row.quote["bp"], row.quote["bs"], sizes), _side(row.quote["ap"], row.quote["as"], sizes)]
 
 
-def _side(price: float, size: float) -> Text | str:
+def _side(price: float, size: float, sizes: bool) -> Text | str:
     """Price and size; a side without an order has price 0."""
     if not price:
         return DASH
-    return Text.assemble(_number(price, 2), (f" ×{_number(size)}", "dim"))
+    return Text.assemble(_number(price, 2), (f" ×{_number(size)}" if sizes else "", "dim"))
 
 
 def _number(value: float, least: int = 0) -> str:

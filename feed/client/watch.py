@@ -95,7 +95,9 @@ async def _until(stop: asyncio.Event, *works: Any) -> None:
 async def _draw_live(watcher: _Watcher, console: Console, refresh_s: float) -> None:
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(screen(watcher.board, watcher.link, time.time_ns(), console.height), refresh=True)
+            size = console.size
+            picture = screen(watcher.board, watcher.link, time.time_ns(), size.width, size.height)
+            live.update(picture, refresh=True)
             await asyncio.sleep(refresh_s)
 
 

@@ -3,7 +3,7 @@
 import { Rate, Samples, Skew, parseMicros } from "./measure.js";
 import { Positions, Verdict } from "./positions.js";
 
-export const HOPS = Object.freeze(["ingest", "bus", "gateway", "network"]);
+export const HOPS = Object.freeze(["ingest", "bus", "gateway", "browser"]);
 export const SPAN_MS = 5000;
 const KIND = Object.freeze({ t: "trades", q: "quotes", b: "bars" });
 const EVENTS_KEPT = 60;

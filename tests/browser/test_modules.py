@@ -8,10 +8,11 @@ import pytest
 from tests.fakes.gateway import FakeGateway
 
 
-@pytest.fixture
-def run(page: Any) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def run(browser: Any) -> Iterator[Any]:
     """Runs a JavaScript expression in which the named modules are at hand, and returns its value."""
     with FakeGateway([]).in_thread() as gateway:
+        page = browser.new_page()
         page.goto(f"{gateway.url}/#feed=sim&symbols=")
 
         def evaluate(expression: str, *names: str) -> Any:
@@ -19,6 +20,7 @@ def run(page: Any) -> Iterator[Any]:
             return page.evaluate(f"async () => {{ {imports} return {expression}; }}")
 
         yield evaluate
+        page.close()
 
 
 @pytest.mark.parametrize(

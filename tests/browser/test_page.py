@@ -169,6 +169,22 @@ def test_comes_back_and_resumes_after_a_close(page: Any, gateway: FakeGateway) -
     assert page.locator("[data-cell=holes]").inner_text() == "0 unexplained"
 
 
+def test_a_gateway_that_cannot_resume_is_asked_for_the_present(page: Any, gateway: FakeGateway) -> None:
+    gateway.resumes = False
+    opened(page, gateway, "AAPL", shown=1)
+    gateway.call(gateway.trade("AAPL", 190))
+    until(cell(page, "AAPL", "price"), "190.00")
+    gateway.refuse = True
+    gateway.call(gateway.close(1012, "drain"))
+    gateway.call(gateway.trade("AAPL", 194))
+    gateway.call(gateway.trade("AAPL", 195))
+    gateway.refuse = False
+    until(cell(page, "AAPL", "price"), "195.00")
+    until(page.locator("[data-cell=log]"), "Missed 2 ticks of trades:AAPL while disconnected")
+    assert page.locator("[data-cell=gaps]").inner_text() == "1"
+    assert page.locator("[data-cell=holes]").inner_text() == "0 unexplained"
+
+
 def test_a_final_close_is_obeyed_until_asked(page: Any, gateway: FakeGateway) -> None:
     opened(page, gateway)
     gateway.call(gateway.close(4503, "not allowed"))
@@ -206,5 +222,5 @@ def test_fits_the_width_of_the_screen(page: Any, gateway: FakeGateway, width: in
     gateway.call(gateway.quote("BTC/USDT", 123456.78, 123457.89))
     until(cell(page, "BTC/USDT", "ask"), "123,457.89")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    if folder := os.environ.get("FEED_SCREENSHOTS"):
+    if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/page-{width}.png", full_page=True)

@@ -13,9 +13,9 @@ TRADE: dict[str, Any] = {"T": "t", "S": "BTC/USDT", "p": 61234.5, "s": 0.0125, "
 QUOTE = {"T": "q", "S": "BTC/USDT", "bp": 61234.25, "bs": 1, "ap": 0, "as": 0, "t": NOW_NS, "q": 1}
 
 
-def shown(board: Board, link: Link, height: int = 30) -> str:
-    console = Console(file=StringIO(), width=150, height=height)
-    console.print(screen(board, link, NOW_NS, height))
+def shown(board: Board, link: Link, height: int = 30, width: int = 150) -> str:
+    console = Console(file=StringIO(), width=width, height=height)
+    console.print(screen(board, link, NOW_NS, width, height))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -27,6 +27,16 @@ def test_a_row_shows_prices_as_they_are_and_an_absent_side_as_none() -> None:
     for words in ("ws://host/v2/sim", "● live", "61,234.50", "0.0125", "61,234.25 ×1", "1.50 ms", "0.0 s"):
         assert words in text
     assert "×0" not in text
+
+
+@pytest.mark.parametrize("width", [80, 116])
+def test_prices_and_delays_are_whole_in_a_narrow_terminal(width: int) -> None:
+    board = Board(["BTC/USDT"])
+    board.frame([{**TRADE, "tp": NOW_NS // 1000 - 23456}, QUOTE], 10, NOW_NS)
+    text = shown(board, Link("u", "live"), width=width)
+    for words in ("BTC/USDT", "61,234.50", "61,234.25", "23.46 ms", "0.0 s"):
+        assert words in text
+    assert all(len(row) <= width for row in text.splitlines())
 
 
 def test_a_row_without_ticks_waits() -> None:

@@ -61,6 +61,7 @@ class FakeGateway:
         self.commands: list[Message] = []
         self.connections = 0
         self.refuse = False
+        self.resumes = True
         self.subprotocols = SUBPROTOCOLS
         self.port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -77,7 +78,7 @@ class FakeGateway:
         message = {"T": kind, "S": symbol, "t": datetime.now(UTC).isoformat().replace("+00:00", "Z"), **fields}
         log.append({**message, "q": len(log) + 1, "ti": here - 900, "tp": here - 700, "tg": here - 400, "tw": here})
         for client in list(self.clients):
-            if stream not in client.streams:
+            if stream not in client.streams or client.ws.closed:
                 continue
             if len(log) == 1:
                 await client.send({"T": "epoch", "stream": stream, "epoch": self.epoch, "seq": 1})
@@ -194,6 +195,11 @@ class FakeGateway:
         if command["action"] == "unsubscribe":
             client.streams.difference_update(named)
             await client.send(self._subscription(client, command, {}))
+            return
+        if "since" in command and not self.resumes:
+            detail = "since: Extra inputs are not permitted"
+            error = {"T": "error", "code": 400, "msg": "invalid syntax", "id": command["id"], "detail": detail}
+            await client.send(error)
             return
         added = [stream for stream in named if stream not in client.streams]
         client.streams.update(added)
