@@ -96,8 +96,7 @@ def parse_msgpack(data: bytes, depth: int) -> Command:
     """Reads one binary message. Raises ProtocolError."""
     try:
         message = msgpack.unpackb(data)
-    # msgpack's own errors are ValueErrors, all but the one for nesting; bad UTF-8 is one too
-    except (ValueError, msgpack.exceptions.StackError) as error:
+    except ValueError as error:  # msgpack's own, those for nesting, for bad UTF-8 and for excess data are such
         raise ProtocolError(Code.INVALID_SYNTAX, f"not MessagePack: {error}") from error
     return _command(message, depth)
 
@@ -105,7 +104,7 @@ def parse_msgpack(data: bytes, depth: int) -> Command:
 def _command(message: Any, depth: int) -> Command:
     if not isinstance(message, dict) or not all(isinstance(key, str) for key in message):
         raise ProtocolError(Code.INVALID_SYNTAX, "a command is an object with an action")
-    command_id = message.get("id") if isinstance(message.get("id"), int | str) else None
+    command_id = message["id"] if type(message.get("id")) in (int, str) else None
     action = message.get("action")
     model = _MODELS.get(action) if isinstance(action, str) else None
     if model is None or (depth == 1 and action in ("ping", "echo")):
@@ -113,8 +112,9 @@ def _command(message: Any, depth: int) -> Command:
     if action in ("subscribe", "unsubscribe"):
         message = _without_foreign_channels(message, depth, command_id)
     if depth == 1:
-        # Alpaca's clients add keys of their own now and then; what depth one does not know, it does not mind
-        message = {key: value for key, value in message.items() if key in _DEPTH_ONE_FIELDS}
+        # Alpaca's clients add keys of their own now and then; what depth one does not know, it does not mind.
+        # Its client for Go sends every channel, and null for those that it has no symbols for.
+        message = {key: value for key, value in message.items() if key in _DEPTH_ONE_FIELDS and value is not None}
     try:
         command: Command = model.validate_python(message)
     except ValidationError as error:
@@ -143,5 +143,6 @@ def _check_symbols(command: _Selection, command_id: Id) -> None:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    # the repr of what is deeply nested is a RecursionError
+    text = type(value).__name__ if isinstance(value, dict | list) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
