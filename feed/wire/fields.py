@@ -10,7 +10,8 @@ EXACT_WHOLE = 2**53
 
 def whole(value: float) -> float | int:
     """Sizes are whole by nature where they have no fraction: clients in typed languages decode them as integers."""
-    return int(value) if value.is_integer() and -EXACT_WHOLE < value < EXACT_WHOLE else value
+    # a float field may hold an int, which has no is_integer before Python 3.12; NaN and infinity fail the first test
+    return int(value) if -EXACT_WHOLE < value < EXACT_WHOLE and value == int(value) else value
 
 
 def tick_fields(tick: Tick) -> dict[str, Any]:
