@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -18,6 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from feed.core.ticks import Quote, Trade
 from feed.ingest.replay import RecordingError, Replay, player, server
 from feed.ingest.replay.personas.kraken import Kraken
+from feed.ingest.replay.recording import merge
+from feed.ingest.replay.survey import survey
 from tests.data import recording
 from tests.ingest.venue_server import DEADLINE_S, Heard, connecting, knobs, until
 
@@ -309,6 +312,38 @@ def test_the_clock_waits_for_a_slow_client_and_then_gives_it_up(tmp_path: Path) 
     asyncio.run(main())
 
 
+class Stuck:
+    """A client that takes nothing until it is told to."""
+
+    def __init__(self, topics: set[str]) -> None:
+        self.dialogue = SimpleNamespace(topics=topics)
+        self.backlog_bytes = player.BACKLOG_BYTES + 1
+        self.offered = 0
+
+    def offer(self, *_: object) -> None:
+        self.offered += 1
+
+    def flush(self, _: float) -> None:
+        pass
+
+
+def test_what_was_held_up_comes_no_faster_afterwards(tmp_path: Path) -> None:
+    async def main() -> None:
+        paths = [made(tmp_path, 11)]
+        recorded_s, held_s = 10 / 50, 0.2
+        playing_ = player.Player(merge(paths), survey(paths, None).persona, speed=50, patience_s=3_600)
+        stuck = Stuck({"ab@trade"})
+        playing_.clients.add(stuck)
+        playing_.subscriptions_changed()
+        asyncio.get_running_loop().call_later(held_s, setattr, stuck, "backlog_bytes", 0)
+        await playing_.play()
+        assert stuck.offered == 11
+        # Not how long it takes, but that time was not made up for: the first pause of 20 ms falls into the wait.
+        assert playing_.ended_s - playing_.began_s > recorded_s + held_s - 0.03
+
+    asyncio.run(main())
+
+
 def test_a_client_that_is_slow_for_a_while_loses_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         count = 3_000
@@ -351,10 +386,13 @@ def test_stop_says_goodbye_to_all_and_waits_for_nobody(tmp_path: Path) -> None:
             good = await connect(f"ws://127.0.0.1:{replay.port}/ws")
             mute = await stalled(replay.port)
             await until(lambda: replay.progress().clients == 2)
+            (full,) = (client for client in replay._player.clients if client.dialogue.topics)
+            await until(lambda: full.backlog_bytes > player.BACKLOG_BYTES)
         with pytest.raises(ConnectionClosed) as closed:
             await take(good, 1)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1001
+        assert full.backlog_bytes == 0  # cut off, with what waited for it
         mute.close()
 
     asyncio.run(main())
