@@ -2,10 +2,11 @@
 
 TEXT = 0x81
 BINARY = 0x82
+PONG = 0x8A
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """One whole frame. `opcode` is TEXT or BINARY."""
+    """One whole frame. `opcode` is TEXT, BINARY or PONG (with at most 125 bytes)."""
     size = len(payload)
     if size < 126:
         return bytes((opcode, size)) + payload
