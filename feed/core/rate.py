@@ -2,14 +2,14 @@
 
 
 class TokenBucket:
-    """Holds up to `burst` tokens and gains `rate` a second. The caller brings the time, in seconds of any clock."""
+    """Holds up to `burst` tokens, one at least, and gains `rate` a second. The caller brings the time, in seconds."""
 
     __slots__ = ("_at", "_burst", "_rate", "_tokens")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate = rate
-        self._burst = burst
-        self._tokens = burst
+        self._burst = max(burst, 1.0)  # with less nothing would ever be let through
+        self._tokens = self._burst
         self._at = now
 
     def take(self, now: float) -> bool:
