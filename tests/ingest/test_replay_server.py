@@ -1,79 +1,26 @@
 """Replay end to end: over the network, with an independent client and with the real connector."""
 
 import asyncio
-import functools
-import gzip
-import itertools
 import json
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from feed.core.ticks import Quote, Trade
 from feed.ingest.replay import RecordingError, Replay, player, server
+from feed.ingest.replay.personas.binance import Binance
 from feed.ingest.replay.personas.kraken import Kraken
-from feed.ingest.replay.recording import merge
-from feed.ingest.replay.survey import survey
 from tests.data import recording
-from tests.ingest.venue_server import DEADLINE_S, Heard, connecting, knobs, until
-
-# A client that goes with frames unread waits for so long until it hangs up.
-connect = functools.partial(websockets_connect, close_timeout=0.05)
-
-
-@asynccontextmanager
-async def playing(files: Sequence[Path], speed: float = 0, **more: object) -> AsyncIterator[Replay]:
-    replay = Replay(files, host="127.0.0.1", port=0, speed=speed, **more)
-    await replay.start()
-    stop = asyncio.Event()
-    running = asyncio.create_task(replay.run(stop))
-    try:
-        yield replay
-    finally:
-        stop.set()
-        async with asyncio.timeout(DEADLINE_S):
-            await running
-
-
-def lines(name: str, count: int) -> list[bytes]:
-    with gzip.open(recording(name)) as file:
-        return list(itertools.islice(file, count))
-
-
-def slices(tmp_path: Path, count: int) -> list[Path]:
-    """The beginnings of the two recordings of 8 August."""
-    paths = []
-    for symbol in ("btcusdt", "ethusdt"):
-        path = tmp_path / symbol
-        path.write_bytes(b"".join(lines(f"binance_spot/{symbol}_20240808.gz", count)))
-        paths.append(path)
-    return paths
-
-
-def made(tmp_path: Path, frames: int, step_s: int = 1, padding: int = 0) -> Path:
-    """A recording of our own: trades of one symbol, some seconds apart."""
-    path = tmp_path / "made"
-    texts = []
-    for number in range(frames):
-        payload = {"e": "trade", "s": "AB", "t": number, "p": "1", "q": "1", "T": 1, "m": True, "pad": "x" * padding}
-        texts.append(f"{1_700_000_000 + number * step_s}: {json.dumps({'stream': 'ab@trade', 'data': payload})}\n")
-    path.write_text("".join(texts))
-    return path
-
-
-async def take(client: ClientConnection, count: int) -> list[dict[str, object]]:
-    async with asyncio.timeout(DEADLINE_S):
-        return [json.loads(await client.recv()) for _ in range(count)]
-
-
-# --- the real connector -----------------------------------------------------------------------------------------------
+from tests.ingest.replaying import connect, made, playing, slices, stalled, take
+from tests.ingest.venue_server import (
+    DEADLINE_S,
+    Heard,
+    connecting,
+    knobs,
+    until,
+)
 
 
 @pytest.mark.parametrize("speed", [0, 400])
@@ -128,9 +75,6 @@ def test_the_connector_gets_what_it_asked_for_by_command(tmp_path: Path) -> None
     assert heard.ids == list(range(first, 200))
 
 
-# --- an independent client --------------------------------------------------------------------------------------------
-
-
 def test_binance_for_several_clients(tmp_path: Path) -> None:
     async def main() -> None:
         async with playing(slices(tmp_path, 400)) as replay:
@@ -161,54 +105,6 @@ def test_binance_bare_payloads(tmp_path: Path) -> None:
         ):
             frames = await take(client, 50)
         assert {(frame["s"], frame.get("e")) for frame in frames} == {("ETHUSDT", None), ("ETHUSDT", "trade")}
-
-    asyncio.run(main())
-
-
-def test_the_clock_waits_for_the_first_subscription_and_later_clients_join(tmp_path: Path) -> None:
-    async def main() -> None:
-        # 40 frames, 5 s apart, at a speed of 100: one each 50 ms
-        async with playing([made(tmp_path, 40, step_s=5)], speed=100) as replay:
-            base = f"ws://127.0.0.1:{replay.port}"
-            async with connect(f"{base}/ws") as first, connect(f"{base}/ws") as second:
-                await first.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
-                assert await take(first, 1) == [{"result": [], "id": 1}]
-                assert replay.progress() == (0, 40, 0, 0.0, 2, False, 0)
-                await first.send('{"method":"SUBSCRIBE","params":["ab@trade"],"id":2}')
-                assert [frame.get("t") for frame in await take(first, 6)] == [None, 0, 1, 2, 3, 4]
-                await second.send('{"method":"SUBSCRIBE","params":["ab@trade"],"id":3}')
-                ack, joined, following = await take(second, 3)
-                assert ack == {"result": None, "id": 3}
-                assert joined["t"] >= 5
-                assert following["t"] == joined["t"] + 1
-                now = replay.progress()
-                assert now.elapsed_s > 0
-                assert now.position_ns == (1_700_000_000 + (now.frames_sent - 1) * 5) * 10**9
-                await first.send('{"method":"UNSUBSCRIBE","params":["ab@trade"],"id":4}')
-                while "result" not in (frame := (await take(first, 1))[0]):
-                    pass
-                assert frame["id"] == 4
-                await until(lambda: replay.progress().finished)
-                with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(first.recv(), 0.01)
-
-    asyncio.run(main())
-
-
-def test_without_a_clock_nothing_is_played_to_nobody(tmp_path: Path) -> None:
-    async def main() -> None:
-        count = 20 * player.BATCH_FRAMES
-        async with playing([made(tmp_path, count)]) as replay:
-            url = f"ws://127.0.0.1:{replay.port}/ws/ab@trade"
-            async with connect(url, max_queue=1) as client:
-                await take(client, 10)
-            await until(lambda: replay.progress().clients == 0)
-            sent = replay.progress().frames_sent
-            assert sent < count
-            async with connect(url) as client:
-                (frame,) = await take(client, 1)
-                assert frame["t"] in (sent, sent + player.BATCH_FRAMES)
-                await until(lambda: replay.progress().finished)
 
     asyncio.run(main())
 
@@ -279,90 +175,7 @@ def test_kraken_from_its_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(main())
 
 
-# --- slow clients, faults, the end ------------------------------------------------------------------------------------
-
-
-async def stalled(port: int) -> socket.socket:
-    """A client that subscribes and then reads nothing."""
-    loop = asyncio.get_running_loop()
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    client.setblocking(False)
-    await loop.sock_connect(client, ("127.0.0.1", port))
-    handshake = "GET /ws/ab@trade HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    handshake += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
-    await loop.sock_sendall(client, handshake.encode())
-    return client
-
-
-def test_the_clock_waits_for_a_slow_client_and_then_gives_it_up(tmp_path: Path) -> None:
-    async def main() -> None:
-        count = 3_000  # of 10 kB: more than the kernel and the queue hold
-        async with playing([made(tmp_path, count, padding=10_000)], patience_s=0.2) as replay:
-            with await stalled(replay.port):
-                await until(lambda: replay.progress().clients == 1)
-                async with connect(f"ws://127.0.0.1:{replay.port}/ws/ab@trade") as good:
-                    (first,) = await take(good, 1)
-                    rest = await take(good, count - 1 - first["t"])
-                    assert [frame["t"] for frame in rest] == list(range(first["t"] + 1, count))
-                    progress = replay.progress()
-                    assert (progress.dropped_clients, progress.clients, progress.finished) == (1, 1, True)
-                    assert progress.elapsed_s > 0.2
-
-    asyncio.run(main())
-
-
-class Stuck:
-    """A client that takes nothing until it is told to."""
-
-    def __init__(self, topics: set[str]) -> None:
-        self.dialogue = SimpleNamespace(topics=topics)
-        self.backlog_bytes = player.BACKLOG_BYTES + 1
-        self.offered = 0
-
-    def offer(self, *_: object) -> None:
-        self.offered += 1
-
-    def flush(self, _: float) -> None:
-        pass
-
-
-def test_what_was_held_up_comes_no_faster_afterwards(tmp_path: Path) -> None:
-    async def main() -> None:
-        paths = [made(tmp_path, 11)]
-        recorded_s, held_s = 10 / 50, 0.2
-        playing_ = player.Player(merge(paths), survey(paths, None).persona, speed=50, patience_s=3_600)
-        stuck = Stuck({"ab@trade"})
-        playing_.clients.add(stuck)
-        playing_.subscriptions_changed()
-        asyncio.get_running_loop().call_later(held_s, setattr, stuck, "backlog_bytes", 0)
-        await playing_.play()
-        assert stuck.offered == 11
-        # Not how long it takes, but that time was not made up for: the first pause of 20 ms falls into the wait.
-        assert playing_.ended_s - playing_.began_s > recorded_s + held_s - 0.03
-
-    asyncio.run(main())
-
-
-def test_a_client_that_is_slow_for_a_while_loses_nothing(tmp_path: Path) -> None:
-    async def main() -> None:
-        count = 3_000
-        async with (
-            playing([made(tmp_path, count, padding=10_000)]) as replay,
-            connect(f"ws://127.0.0.1:{replay.port}/ws/ab@trade", max_queue=1) as client,
-        ):
-            (slow,) = replay._player.clients
-            await until(lambda: slow.backlog_bytes > player.BACKLOG_BYTES)
-            assert replay.progress().frames_sent < count
-            assert [frame["t"] for frame in await take(client, count)] == list(range(count))
-            assert replay.progress().dropped_clients == 0
-
-    asyncio.run(main())
-
-
 def test_a_client_that_answers_no_ping_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from feed.ingest.replay.personas.binance import Binance
-
     monkeypatch.setattr(server, "BEAT_S", 0.01)
     monkeypatch.setattr(Binance, "rhythm", Binance.rhythm._replace(ping_s=0.05, pong_within_s=0.15))
 

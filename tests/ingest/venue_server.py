@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import WSMsgType, web
+from prometheus_client import REGISTRY
 
 from feed.core.ticks import Tick
 from feed.ingest.connector import Connector
@@ -154,3 +155,36 @@ async def connecting(
         stop.set()
         async with asyncio.timeout(DEADLINE_S):
             await running
+
+
+def count(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, {"feed": "binance", **labels}) or 0.0
+
+
+def reconnects(reason: str) -> float:
+    return count("feed_ingest_reconnects_total", reason=reason)
+
+
+def story_of(
+    *scripts: Script,
+    until_id: int,
+    symbols: tuple[str, ...] = ("BTC/USDT",),
+    **changed: float,
+) -> tuple[list[int | str | None], VenueServer]:
+    """What the sink is told, until it has the tick `until_id`, by a venue that plays these scripts."""
+    heard, server = Heard(), VenueServer(scripts)
+
+    async def main() -> None:
+        async with server.serving(), connecting(server.url, heard, knobs(**changed), symbols):
+            await until(lambda: until_id in heard.ids)
+
+    asyncio.run(main())
+    return heard.story, server
+
+
+def sends(*frames: str) -> Script:
+    async def script(visit: Visit) -> None:
+        await visit.send(*frames)
+        await visit.stay()
+
+    return script
