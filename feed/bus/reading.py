@@ -73,11 +73,16 @@ class Reading:
     waiting: list[tuple[Message, int]] = field(default_factory=list)
     waiting_entries: int = 0
     overflowed: bool = False
+    older: int = 0  # so many of the waiting messages came before the log was asked: it knows of them
 
     def restart(self) -> None:
         """The connection is gone: subscribe again, then catch up from where this stood."""
         self.phase = Phase.ASKED
         self._forget()
+
+    def ask(self) -> None:
+        """The log is about to be asked for this stream."""
+        self.older = len(self.waiting)
 
     def live(self, message: Message, ts_gateway: int, listener: Listener) -> int:
         """Takes a message from the channel; answers how many of its entries were old. May turn BEHIND."""
@@ -129,6 +134,8 @@ class Reading:
             return True
         expected = way.first
         for seq, entry in page:
+            if seq < expected:
+                continue
             self._from_log(record.epoch_of(seq), seq, expected, entry, ts_gateway, listener)
             expected = seq + 1
         return False
@@ -141,7 +148,7 @@ class Reading:
             listener.hole(self.stream, Hole(self.at.epoch, self.at.seq + 1, record.seq, after))
             self.at = record.position
 
-    def caught_up(self, listener: Listener) -> int:
+    def caught_up(self, record: Record | None, listener: Listener) -> int:
         """The log was read to its end: takes the messages that waited. Answers how many entries were old.
 
         May leave the reading BEHIND, to be read again from where it stands now.
@@ -150,9 +157,22 @@ class Reading:
             self._forget()
             return 0
         self.phase = Phase.LIVE
-        waiting = self.waiting
+        waiting, older = self.waiting, self.older
         self._forget()
-        return sum(self.live(message, ts_gateway, listener) for message, ts_gateway in waiting)
+        old = 0
+        for at, (message, ts_gateway) in enumerate(waiting):
+            # the record is younger than these: another epoch is one that ended, and no log has what they miss
+            if at < older and record is not None and message.epoch != record.epoch:
+                old += len(message.entries)
+                continue
+            if at < older and record is None and self.at and message.first > self.at.seq + 1:
+                before = Position(message.epoch, message.first - 1)
+                listener.hole(
+                    self.stream, Hole(self.at.epoch, self.at.seq + 1, before.seq, before._replace(seq=message.first))
+                )
+                self.at = before
+            old += self.live(message, ts_gateway, listener)
+        return old
 
     def _from_log(self, epoch: str, seq: int, expected: int, entry: Entry, ts_gateway: int, listener: Listener) -> None:
         assert self.at is not None
@@ -179,3 +199,4 @@ class Reading:
         self.waiting = []
         self.waiting_entries = 0
         self.overflowed = False
+        self.older = 0

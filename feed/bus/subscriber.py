@@ -188,7 +188,10 @@ class Subscriber:
             readings = list(islice(self._behind, BATCH))
             for reading in readings:
                 del self._behind[reading]
-            readings = [reading for reading in readings if self._current(reading)]
+            # marked more than once, it may be live again: its log would then bring what came meanwhile a second time
+            readings = [reading for reading in readings if self._current(reading) and reading.phase is Phase.BEHIND]
+            for reading in readings:
+                reading.ask()
             commands = [command for reading in readings for command in logs.atomically(*_commands(reading))]
             replies = await calls.calls(commands)
             per = len(commands) // len(readings) if readings else 1
@@ -210,7 +213,7 @@ class Subscriber:
                 return
             if record is not None:
                 reading.missing_end(record, self._listener)
-        stale = reading.caught_up(self._listener)
+        stale = reading.caught_up(record, self._listener)
         if stale:
             metrics.GATEWAY_STALE.labels(reading.stream.feed).inc(stale)
         if reading.phase is Phase.BEHIND:

@@ -1,0 +1,171 @@
+"""Live messages and log pages become one order, whatever the timing: nothing twice, none missing."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feed.bus import reading as readings
+from feed.bus.entry import Entry, Message
+from feed.bus.reading import Phase, Reading
+from feed.core.sequence import Record
+from feed.core.streams import START, Position, Stream
+from feed.core.ticks import Trade
+from tests.bus.ear import Ear
+
+STREAM = Stream("t", "trades", "A")
+
+
+@dataclass
+class Redis:
+    """One stream as Redis has it: its record, its log, and the messages on their way to the reader."""
+
+    record: Record | None = None
+    log: list[tuple[int, Entry]] = field(default_factory=list)
+    channel: list[Message] = field(default_factory=list)
+    subscribed: bool = False
+    restarted: bool = False
+    published: list[int] = field(default_factory=list)  # venue ids, which here count every tick ever
+
+    def publish(self, count: int) -> None:
+        record = self.record or Record("e1", 0, 1)
+        if self.restarted and self.record:
+            record = Record(record.epoch + "'", record.seq, record.seq + 1, record.epoch, record.seq)
+        self.restarted = False
+        entries: list[Entry] = []
+        for _ in range(count):
+            tick_id = len(self.published) + 1
+            self.published.append(tick_id)
+            entries.append(Trade("A", tick_id, 1.0, 1.0, "", 1, 1))
+        self.log += [(record.seq + 1 + at, entry) for at, entry in enumerate(entries)]
+        if self.subscribed:
+            self.channel.append(Message(record.epoch, record.seq + 1, 1, entries))
+        self.record = record._replace(seq=record.seq + count)
+
+    def restart(self) -> None:
+        """Another process, nothing forgotten: a new epoch begins with the next tick."""
+        self.restarted = True
+
+    def page(self, first: int, count: int) -> list[tuple[int, Entry]]:
+        return [entry for entry in self.log if entry[0] >= first][:count]
+
+
+class Reader:
+    """Steps a reading as the subscriber does: one log read under way at a time, answered at some later moment."""
+
+    PAGE = 3
+
+    def __init__(self, redis: Redis, since: Position | None) -> None:
+        self.redis = redis
+        self.ear = Ear()
+        self.reading = Reading(STREAM, since)
+        self.reply: tuple[Record | None, list[tuple[int, Entry]]] | None = None
+
+    def confirm(self) -> None:
+        if not self.redis.subscribed:
+            self.redis.subscribed = True
+            self.reading.phase = Phase.BEHIND
+
+    def lose_connection(self) -> None:
+        self.redis.subscribed = False
+        self.redis.channel.clear()
+        self.reply = None
+        self.reading.restart()
+
+    def hear(self) -> None:
+        if self.redis.channel:
+            self.reading.live(self.redis.channel.pop(0), 1, self.ear)
+
+    def ask(self) -> None:
+        """Redis answers at this moment; the answer arrives with `take`."""
+        if self.reply is None and self.reading.phase is Phase.BEHIND:
+            at = self.reading.at
+            page = self.redis.log[::-1][:2] if at is None else self.redis.page(at.seq + 1, self.PAGE)
+            self.reading.ask()
+            self.reply = self.redis.record, page
+
+    def take(self) -> None:
+        if self.reply is None:
+            return
+        (record, page), self.reply = self.reply, None
+        if self.reading.at is None:
+            self.reading.open(record, page, self.ear)
+        elif self.reading.catch_up(record, page, 1, self.ear) or len(page) >= self.PAGE:
+            return
+        elif record is not None:
+            self.reading.missing_end(record, self.ear)
+        self.reading.caught_up(record, self.ear)
+
+    def settle(self) -> None:
+        """Lets everything that is under way arrive."""
+        self.confirm()
+        for _ in range(1_000):
+            if not self.redis.channel and self.reading.phase is Phase.LIVE:
+                return
+            self.hear()
+            self.ask()
+            self.take()
+        raise AssertionError(f"never settles: {self.reading}")
+
+
+STEPS = st.lists(
+    st.sampled_from(["publish", "publish", "burst", "hear", "hear", "ask", "take", "confirm", "lose", "restart"]),
+    max_size=80,
+)
+
+
+@settings(max_examples=400)
+@given(STEPS, st.booleans(), st.booleans())
+def test_every_tick_after_the_opening_comes_once_in_order(steps: list[str], from_start: bool, small: bool) -> None:
+    limit = readings.MAX_WAITING_ENTRIES
+    readings.MAX_WAITING_ENTRIES = 3 if small else limit
+    try:
+        redis = Redis()
+        reader = Reader(redis, START if from_start else None)
+        for step in steps:
+            {"publish": lambda: redis.publish(1), "burst": lambda: redis.publish(4), "hear": reader.hear,
+             "ask": reader.ask, "take": reader.take, "confirm": reader.confirm, "lose": reader.lose_connection,
+             "restart": redis.restart}[step]()  # fmt: skip
+        reader.settle()
+    finally:
+        readings.MAX_WAITING_ENTRIES = limit
+    opened = reader.ear.said(STREAM, "open")
+    first = 1 if from_start else int(str(opened[0][2])) + 1
+    assert len(opened) == (0 if from_start else 1)
+    assert reader.ear.ids(STREAM) == redis.published[first - 1 :]
+    assert reader.ear.seqs(STREAM) == list(range(first, len(redis.published) + 1))
+    assert not reader.ear.said(STREAM, "gap")
+
+
+@pytest.mark.parametrize(
+    ("record", "log", "at", "expected"),
+    [
+        pytest.param(Record("e", 9, 1), [8, 9], Position("e", 3), [("gap", 4, 7, 8), 8, 9], id="trimmed"),
+        pytest.param(Record("e", 9, 1), [], Position("e", 3), [("gap", 4, 9, 10)], id="all trimmed"),
+        pytest.param(Record("e", 9, 1), [8, 9], START, [("gap", 1, 7, 8), 8, 9], id="a start that is gone"),
+        pytest.param(
+            Record("f", 9, 7, "e", 6), [5, 6, 7, 8, 9], Position("e", 4), [5, 6, ("epoch", 7), 7, 8, 9], id="epoch"
+        ),
+        pytest.param(
+            Record("f", 43, 42, "e", 1), [1, 42, 43], Position("e", 41), [("epoch", 42), 42, 43], id="rewound, all read"
+        ),
+        pytest.param(
+            Record("f", 43, 42, "e", 1), [1, 42, 43], Position("e", 30), [("gap", 31, 41, 42), 42, 43], id="rewound"
+        ),
+        pytest.param(
+            Record("f", 3, 2, "e", 1), [1, 2, 3], Position("e", 40), [("gap", 41, None, 2), 2, 3], id="numbers fell"
+        ),
+        pytest.param(
+            Record("f", 9, 8), [8, 9], Position("e", 7), [("gap", 8, None, 8), 8, 9], id="an epoch nobody remembers"
+        ),
+        pytest.param(None, [], Position("e", 4), [], id="Redis forgot it all"),
+    ],
+)
+def test_going_on_from_a_position(record: Record | None, log: list[int], at: Position, expected: list[object]) -> None:
+    redis = Redis(record, [(seq, Trade("A", seq, 1.0, 1.0, "", 1, 1)) for seq in log])
+    reader = Reader(redis, at)
+    reader.PAGE = 100
+    reader.settle()
+    heard = [item[0] if isinstance(item[0], int) else item for item in reader.ear.heard.get(STREAM.name, [])]
+    assert heard == expected
