@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from feed.core.streams import Stream
-from feed.core.ticks import NS_PER_S, Tick
+from feed.core.ticks import BAR_INTERVAL_NS, NS_PER_S, Tick
 
 # A tick's own bytes are about 60; this much more is spent on keeping it.
 ITEM_OVERHEAD_BYTES = 200
@@ -60,6 +60,7 @@ class Lane:
     def __init__(self, stream: Stream, contiguous: bool) -> None:
         self.stream = stream
         self.contiguous = contiguous
+        self.ticks = stream.kind not in BAR_INTERVAL_NS  # not bars, which are made of them
         self.call: Call | None = None
         self.held_until = 0.0  # monotonic time before which the call is not sent
         self.seq = 0  # highest seq seen on the stream, in answers

@@ -186,7 +186,10 @@ class Publisher:
     async def _publish(self, link: Link, sha: bytes, lanes: list[Lane]) -> None:
         ts_pub = time.time_ns()
         calls = [self._call_of(lane) for lane in lanes]
-        self._delay.observe((ts_pub - min(call.items[0].ts_recv for call in calls)) / NS_PER_S)
+        # a bar was received with its last trade, which may be long ago: no delay of this hop
+        oldest = min((call.items[0].ts_recv for lane, call in zip(lanes, calls, strict=True) if lane.ticks), default=0)
+        if oldest:
+            self._delay.observe((ts_pub - oldest) / NS_PER_S)
         stamp = pack_int(ts_pub)
         replies = await link.calls(
             [self._command(link, sha, lane, call, stamp) for lane, call in zip(lanes, calls, strict=True)]
