@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from feed.bus.embedded import EmbeddedServer, ask, servers
+
+# a deadline would be an assertion on the clock of a machine that others use too
+hypothesis.settings.register_profile("feed", deadline=None)
+hypothesis.settings.load_profile("feed")
 
 
 @pytest.fixture(scope="session", params=["valkey", "redis"])
