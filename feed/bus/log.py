@@ -5,7 +5,7 @@ from typing import Any
 from feed.bus import names
 from feed.bus.connect import Command
 from feed.bus.entry import Entry, unpack
-from feed.core.sequence import Record
+from feed.core.sequence import Epoch, Record
 from feed.core.streams import Stream, parse_stream
 
 PAGE = 1_000
@@ -16,17 +16,16 @@ Entries = list[tuple[int, Entry]]
 
 
 def record_command(stream: Stream) -> Command:
-    return ("HMGET", names.meta_key(stream), "epoch", "seq", "start", "prev_epoch", "prev_seq")
+    return ("HMGET", names.meta_key(stream), "seq", "epochs")
 
 
 def record(reply: list[bytes | None]) -> Record | None:
     """The stream's record; None where it never published, or Redis lost it."""
-    epoch, seq, start, prev_epoch, prev_seq = reply
-    if epoch is None or seq is None:
+    seq, epochs = reply
+    if seq is None or epochs is None:
         return None
-    return Record(
-        epoch.decode(), int(seq), int(start or 1), prev_epoch.decode() if prev_epoch else None, int(prev_seq or 0)
-    )
+    parts = (text.rpartition(":") for text in epochs.decode().split())
+    return Record(int(seq), tuple(Epoch(name, int(start)) for name, _, start in parts))
 
 
 def page_command(stream: Stream, first: int, count: int = PAGE) -> Command:

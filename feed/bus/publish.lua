@@ -21,10 +21,11 @@
 -- Venue ids are compared as decimal strings: Lua's numbers lose those above 2^53.
 
 local FIRST_TICK = 15
+local EPOCHS_KEPT = 8
 
 local function below(a, b) return #a < #b or (#a == #b and a < b) end
 
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'run_id', 'last_id', 'last_ts', 'w:' .. ARGV[3])
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'run_id', 'last_id', 'last_ts', 'w:' .. ARGV[3], 'epochs')
 local epoch, seq, last_id, last_ts = meta[1], tonumber(meta[2] or 0), meta[4] or '', tonumber(meta[5] or 0)
 
 -- A repeat of the last call (the caller never saw its answer) gets that answer; an older one, late from a connection
@@ -76,17 +77,18 @@ end
 if #entries == 0 then return {'OK', epoch or '', seq + 1, seq, duplicates, 0} end
 
 -- An epoch belongs to one Redis process: a restart from an old snapshot and a promoted replica rewind the sequence.
--- The floor keeps numbers rising all the same, so that what Redis forgot is a gap with exact ends.
-local began = {}
+-- The floor keeps numbers rising all the same, so that what Redis forgot is a gap with exact ends. `epochs` says where
+-- each of the last ones began ("k3J9:1 x0Lm:121"), so that a reader who missed some still knows its way.
+local epochs = meta[7]
 if not epoch then
   redis.call('DEL', KEYS[1])
 end
 if not epoch or meta[3] ~= ARGV[1] then
-  if epoch then began = {'prev_epoch', epoch, 'prev_seq', string.format('%.0f', seq)} end
+  local before = epoch and epochs .. ' ' or ''
+  if select(2, before:gsub(' ', '')) == EPOCHS_KEPT then before = before:gsub('^%S+ ', '') end
   epoch = ARGV[2]
   seq = math.max(seq, tonumber(ARGV[8]))
-  began[#began + 1] = 'start'
-  began[#began + 1] = string.format('%.0f', seq + 1)
+  epochs = string.format('%s%s:%.0f', before, epoch, seq + 1)
 end
 
 local first = seq + 1
@@ -101,7 +103,7 @@ if ARGV[9] ~= '0' then redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[9] .. '-0
 local n = #entries
 local answer = string.format('%.0f %s %.0f %.0f %d %d', number, epoch, first, seq, duplicates, gaps)
 redis.call('HSET', KEYS[2], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'run_id', ARGV[1],
-  'last_id', last_id, 'last_ts', string.format('%.0f', last_ts), 'w:' .. ARGV[3], answer, unpack(began))
+  'last_id', last_id, 'last_ts', string.format('%.0f', last_ts), 'w:' .. ARGV[3], answer, 'epochs', epochs)
 redis.call(ARGV[14], KEYS[3], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[12]
   .. '\220' .. string.char(math.floor(n / 256), n % 256) .. table.concat(entries))
 return {'OK', epoch, first, seq, duplicates, gaps}

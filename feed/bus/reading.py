@@ -128,9 +128,9 @@ class Reading:
             return False  # Redis knows nothing of this stream: it may have lost it, and the next publish will tell
         way = route(self.at, record)
         if way.cut:
-            start = Position(record.epoch, way.first)
+            start = Position(record.epoch_of(way.first), way.first)
             listener.hole(self.stream, Hole(self.at.epoch, self.at.seq + 1, None, start))
-            self.at = Position(record.epoch, way.first - 1)
+            self.at = Position(start.epoch, way.first - 1)
             return True
         expected = way.first
         for seq, entry in page:

@@ -28,14 +28,22 @@ def judge(at: Position, epoch: str, first: int, count: int) -> Verdict:
     return Verdict.STALE if first + count - 1 <= at.seq else Verdict.PARTLY_STALE
 
 
-class Record(NamedTuple):
-    """What Redis keeps of a stream: `start` is the first seq of `epoch`; `prev_epoch` ended at `prev_seq`."""
+class Epoch(NamedTuple):
+    """One life of a stream's numbering, and the seq of its first entry."""
 
-    epoch: str
-    seq: int
+    name: str
     start: int
-    prev_epoch: str | None = None
-    prev_seq: int = 0
+
+
+class Record(NamedTuple):
+    """What Redis keeps of a stream: its last seq, and its last epochs, oldest first, the present one at the end."""
+
+    seq: int
+    epochs: tuple[Epoch, ...]
+
+    @property
+    def epoch(self) -> str:
+        return self.epochs[-1].name
 
     @property
     def position(self) -> Position:
@@ -43,7 +51,7 @@ class Record(NamedTuple):
 
     def epoch_of(self, seq: int) -> str:
         """The epoch in which an entry of the log was numbered."""
-        return self.epoch if seq >= self.start or self.prev_epoch is None else self.prev_epoch
+        return next((epoch.name for epoch in reversed(self.epochs) if epoch.start <= seq), self.epochs[0].name)
 
 
 class Route(NamedTuple):
@@ -57,11 +65,15 @@ class Route(NamedTuple):
 def route(at: Position, record: Record) -> Route:
     """The way from a position to the stream's present.
 
-    Numbers go on rising from epoch to epoch wherever a publisher remembered them. Where the new epoch begins at or
-    below the reader's own seq, numbers were given twice, and the reader must take the new epoch from its start.
+    Numbers go on rising from epoch to epoch wherever a publisher remembered them. Where the next epoch began at or
+    below the reader's own seq, numbers were given twice, and the reader must take that epoch from its start.
     """
-    if at == START or at.epoch == record.epoch:
+    if at == START:
+        return Route(1, cut=False)
+    names = [epoch.name for epoch in record.epochs]
+    if at.epoch not in names:
+        return Route(record.epochs[0].start, cut=True)
+    later = record.epochs[names.index(at.epoch) + 1 :]
+    if not later or later[0].start > at.seq:
         return Route(at.seq + 1, cut=False)
-    if at.epoch == record.prev_epoch and record.start > at.seq:
-        return Route(at.seq + 1, cut=False)
-    return Route(record.start, cut=True)
+    return Route(later[0].start, cut=True)

@@ -21,7 +21,7 @@ def test_numbers_log_and_message_agree(script: Script) -> None:
     assert script.log() == [(1, "11"), (2, "12"), (3, "13")]
     assert script.heard() == [("e1", 1, ["11", "12"]), ("e1", 3, ["13"])]
     meta = script.meta()
-    assert (meta["epoch"], meta["seq"], meta["start"], meta["last_id"]) == ("e1", "3", "1", "13")
+    assert (meta["epoch"], meta["seq"], meta["epochs"], meta["last_id"]) == ("e1", "3", "e1:1", "13")
 
 
 def test_a_repeated_call_gets_its_answer_and_writes_nothing(script: Script) -> None:
@@ -145,7 +145,7 @@ def test_another_redis_process_begins_another_epoch(script: Script) -> None:
     script.run_id = "run-2"
     assert script.publish(3, epoch="e2") == ["OK", "e2", 3, 3, 0, 0]
     meta = script.meta()
-    assert (meta["epoch"], meta["start"], meta["prev_epoch"], meta["prev_seq"]) == ("e2", "3", "e1", "2")
+    assert (meta["epoch"], meta["epochs"]) == ("e2", "e1:1 e2:3")
     assert script.publish(4, epoch="e3")[1] == "e2", "one process, one epoch"
 
 
@@ -159,8 +159,7 @@ def test_the_floor_keeps_numbers_rising_where_redis_forgot_some(script: Script) 
     script.publish(1)
     script.run_id = "run-2"
     assert script.publish(9, epoch="e2", floor=8)[1:4] == ["e2", 9, 9]
-    meta = script.meta()
-    assert (meta["prev_seq"], meta["start"]) == ("1", "9")
+    assert script.meta()["epochs"] == "e1:1 e2:9"
 
 
 def test_the_floor_does_nothing_within_an_epoch(script: Script) -> None:
@@ -173,7 +172,14 @@ def test_a_lost_meta_takes_the_log_with_it(script: Script) -> None:
     script.redis.delete(names.meta_key(script.stream))
     assert script.publish(3, epoch="e2", floor=2) == ["OK", "e2", 3, 3, 0, 0]
     assert script.log() == [(3, "3")]
-    assert "prev_epoch" not in script.meta()
+    assert script.meta()["epochs"] == "e2:3"
+
+
+def test_the_last_eight_epochs_are_remembered(script: Script) -> None:
+    for number in range(1, 13):
+        script.run_id = f"run-{number}"
+        script.publish(number, epoch=f"e{number}")
+    assert script.meta()["epochs"] == " ".join(f"e{number}:{number}" for number in range(5, 13))
 
 
 def test_the_log_is_trimmed_by_length_and_by_age(script: Script) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from feed.bus import reading as readings
 from feed.bus.entry import Entry, Message
 from feed.bus.reading import Phase, Reading
-from feed.core.sequence import Record
+from feed.core.sequence import Epoch, Record
 from feed.core.streams import START, Position, Stream
 from feed.core.ticks import Trade
 from tests.bus.ear import Ear
@@ -29,9 +29,9 @@ class Redis:
     published: list[int] = field(default_factory=list)  # venue ids, which here count every tick ever
 
     def publish(self, count: int) -> None:
-        record = self.record or Record("e1", 0, 1)
+        record = self.record or Record(0, (Epoch("e1", 1),))
         if self.restarted and self.record:
-            record = Record(record.epoch + "'", record.seq, record.seq + 1, record.epoch, record.seq)
+            record = Record(record.seq, (*record.epochs, Epoch(record.epoch + "'", record.seq + 1)))
         self.restarted = False
         entries: list[Entry] = []
         for _ in range(count):
@@ -141,23 +141,50 @@ def test_every_tick_after_the_opening_comes_once_in_order(steps: list[str], from
 @pytest.mark.parametrize(
     ("record", "log", "at", "expected"),
     [
-        pytest.param(Record("e", 9, 1), [8, 9], Position("e", 3), [("gap", 4, 7, 8), 8, 9], id="trimmed"),
-        pytest.param(Record("e", 9, 1), [], Position("e", 3), [("gap", 4, 9, 10)], id="all trimmed"),
-        pytest.param(Record("e", 9, 1), [8, 9], START, [("gap", 1, 7, 8), 8, 9], id="a start that is gone"),
+        pytest.param(Record(9, (Epoch("e", 1),)), [8, 9], Position("e", 3), [("gap", 4, 7, 8), 8, 9], id="trimmed"),
+        pytest.param(Record(9, (Epoch("e", 1),)), [], Position("e", 3), [("gap", 4, 9, 10)], id="all trimmed"),
+        pytest.param(Record(9, (Epoch("e", 1),)), [8, 9], START, [("gap", 1, 7, 8), 8, 9], id="a start that is gone"),
         pytest.param(
-            Record("f", 9, 7, "e", 6), [5, 6, 7, 8, 9], Position("e", 4), [5, 6, ("epoch", 7), 7, 8, 9], id="epoch"
+            Record(9, (Epoch("e", 1), Epoch("f", 7))),
+            [5, 6, 7, 8, 9],
+            Position("e", 4),
+            [5, 6, ("epoch", 7), 7, 8, 9],
+            id="epoch",
         ),
         pytest.param(
-            Record("f", 43, 42, "e", 1), [1, 42, 43], Position("e", 41), [("epoch", 42), 42, 43], id="rewound, all read"
+            Record(43, (Epoch("e", 1), Epoch("f", 42))),
+            [1, 42, 43],
+            Position("e", 41),
+            [("epoch", 42), 42, 43],
+            id="rewound, all read",
         ),
         pytest.param(
-            Record("f", 43, 42, "e", 1), [1, 42, 43], Position("e", 30), [("gap", 31, 41, 42), 42, 43], id="rewound"
+            Record(43, (Epoch("e", 1), Epoch("f", 42))),
+            [1, 42, 43],
+            Position("e", 30),
+            [("gap", 31, 41, 42), 42, 43],
+            id="rewound",
         ),
         pytest.param(
-            Record("f", 3, 2, "e", 1), [1, 2, 3], Position("e", 40), [("gap", 41, None, 2), 2, 3], id="numbers fell"
+            Record(3, (Epoch("e", 1), Epoch("f", 2))),
+            [1, 2, 3],
+            Position("e", 40),
+            [("gap", 41, None, 2), 2, 3],
+            id="numbers fell",
         ),
         pytest.param(
-            Record("f", 9, 8), [8, 9], Position("e", 7), [("gap", 8, None, 8), 8, 9], id="an epoch nobody remembers"
+            Record(9, (Epoch("f", 8),)),
+            [8, 9],
+            Position("e", 7),
+            [("gap", 8, None, 8), 8, 9],
+            id="an epoch nobody remembers",
+        ),
+        pytest.param(
+            Record(9, (Epoch("e", 1), Epoch("f", 5), Epoch("g", 8))),
+            [4, 5, 6, 7, 8, 9],
+            Position("e", 3),
+            [4, ("epoch", 5), 5, 6, 7, ("epoch", 8), 8, 9],
+            id="two epochs on",
         ),
         pytest.param(None, [], Position("e", 4), [], id="Redis forgot it all"),
     ],
