@@ -14,7 +14,7 @@ STOP_S = 20.0
 
 
 class Service:
-    """One `feed` command. `ready` is the line that it printed once it was ready."""
+    """One `feed` command. `ready` is the line that said so, `said` all that it printed up to there."""
 
     def __init__(self, *arguments: str | Path) -> None:
         self.name = str(arguments[0])
@@ -29,6 +29,7 @@ class Service:
         )
         self.errors: list[str] = []
         self.ready = ""
+        self.said = ""
         self._readers = [threading.Thread(target=self._read_errors, daemon=True)]
         self._readers[0].start()
 
@@ -37,6 +38,7 @@ class Service:
         assert self.process.stdout is not None
         while mark not in self.ready:
             self.ready = self.process.stdout.readline()
+            self.said += self.ready
             if not self.ready:
                 self.process.wait(STOP_S)
                 raise RuntimeError(f"feed {self.name} ended with {self.process.returncode}: {''.join(self.errors)}")
