@@ -63,6 +63,7 @@ class Lane:
         self.ticks = stream.kind not in BAR_INTERVAL_NS  # not bars, which are made of them
         self.call: Call | None = None
         self.held_until = 0.0  # monotonic time before which the call is not sent
+        self.epoch: bytes | None = None  # as of the last answer
         self.seq = 0  # highest seq seen on the stream, in answers
         self.trim_below = 0
         self._runs: deque[Run] = deque()

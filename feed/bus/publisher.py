@@ -247,7 +247,10 @@ class Publisher:
         return refused
 
     def _published(self, lane: Lane, reply: list[Any], now: float) -> None:
-        _, _, first, last, duplicates, gaps = reply
+        _, epoch, first, last, duplicates, gaps = reply
+        if lane.epoch not in (None, epoch):
+            self._unregistered.append(lane)  # Redis forgot the stream, and so the directory's entry perhaps
+        lane.epoch = epoch
         lane.trim_below = 0
         self._buffered -= lane.done(last, now, self._values.history.seconds)
         self._count_ticks.inc(last - first + 1 - gaps)

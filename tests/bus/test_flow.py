@@ -146,6 +146,22 @@ def test_the_directory_knows_each_stream_before_its_first_tick(redis_url: str) -
     flow(redis_url, body)
 
 
+def test_a_directory_that_redis_forgot_is_written_anew(redis_url: str) -> None:
+    async def body(bus: Bus) -> None:
+        bus.publisher.offer(trade("A", 1))
+        await bus.drained()
+        client = redis.Redis.from_url(redis_url)
+        client.flushall()
+        bus.publisher.offer(trade("A", 2))
+        await bus.drained()
+        bus.publisher.offer(trade("A", 3))
+        await bus.drained()
+        assert client.smembers(names.symbols_key("t")) == {A.name.encode()}
+        client.close()
+
+    flow(redis_url, body)
+
+
 def test_quotes_and_bars_cross_the_bus(redis_url: str) -> None:
     quote = Quote("A", 5, 1.0, 2.0, 1.5, 3.0, 10, 11, "X", "Y", ("R",), "C")
     bar = Bar("A", 60_000_000_000, "bars1s", 1.0, 2.0, 0.5, 1.5, 10.25, 7, 1.25, 60_000_000_000, 12)
