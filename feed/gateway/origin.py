@@ -7,4 +7,10 @@ from urllib.parse import urlsplit
 def allowed(headers: Mapping[str, str]) -> bool:
     """Pages that this gateway served itself, and programs, which send no Origin."""
     origin = headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc.lower() == headers.get("Host", "").lower()
+    if origin is None:
+        return True
+    try:
+        host = urlsplit(origin).netloc.lower()
+    except ValueError:  # brackets without an address between them
+        return False
+    return host != "" and host == headers.get("Host", "").lower()
