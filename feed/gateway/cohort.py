@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from feed.core.streams import Stream
-from feed.gateway.forms import Form, Segment
+from feed.gateway.forms import Form
 from feed.wire.commands import WILDCARD
 
 
@@ -74,12 +74,11 @@ class CohortKey(NamedTuple):
 class Cohort:
     """Clients that get the same bytes: built once per flush, written to each."""
 
-    __slots__ = ("key", "members", "segments", "sent_at")
+    __slots__ = ("key", "members", "sent_at")
 
     def __init__(self, key: CohortKey, now: float) -> None:
         self.key = key
         self.members: dict[Member, None] = {}
-        self.segments: list[Segment] = []
         self.sent_at = now
 
     @property

@@ -11,7 +11,7 @@ from feed.bus.reading import Batch, Hole
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Tick
 from feed.gateway.cohort import Cohort, Member, Selection
-from feed.gateway.forms import Form
+from feed.gateway.forms import Form, Segment
 from feed.gateway.interest import Bus, Interest
 from feed.gateway.live import LiveStream
 from feed.gateway.meters import Meters
@@ -71,9 +71,10 @@ class Hub:
             live.enter(at, self._clock.now_ns())
             self._touch(live)
 
-    def join(self, member: Member, form: Form, selection: Selection, added: Iterable[LiveStream]) -> None:
-        """Gives a client its cohort. `added` are streams new to it: what they have pending is not for it."""
-        self.flush(added)
+    def join(self, member: Member, form: Form, selection: Selection, changed: Iterable[LiveStream]) -> None:
+        """Gives a client its cohort. What the streams that are new to it, or no longer its, have pending goes to those
+        who held them until now."""
+        self.flush(changed)
         self.interest.move(member, form, selection, self._clock.monotonic())
         self._meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
@@ -83,18 +84,25 @@ class Hub:
         self.interest.release(selection.streams, selection.kinds)
         self._meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
+    def snapshot(self, form: Form, streams: Iterable[LiveStream]) -> bytes:
+        """Frames with the last tick of each stream, marked as such; empty where there is none."""
+        segments = [Segment(1, form.encode(live.last, snapshot=True)) for live in streams if live.last is not None]
+        return b"".join(form.frames(segments, self._settings.max_frame_bytes)) if segments else b""
+
     def flush(self, streams: Iterable[LiveStream] | None = None) -> None:
         """Writes what is pending: of all streams, or of these."""
         chosen = list(self._dirty) if streams is None else [live for live in streams if live in self._dirty]
         if not chosen:
             return
         started, now_ns = self._clock.monotonic(), self._clock.now_ns()
-        touched: list[Cohort] = []
+        outgoing: dict[Cohort, list[Segment]] = {}
+        for live in chosen:
+            self._encode(live, now_ns, outgoing)
+        # Not before: a tick that can't be encoded stays pending, so that `beat`, which is awaited, fails on it too.
         for live in chosen:
             del self._dirty[live]
-            self._flush_stream(live, now_ns, touched)
-        for cohort in touched:
-            segments, cohort.segments = cohort.segments, []
+            live.pending = []
+        for cohort, segments in outgoing.items():
             frames = cohort.form.frames(segments, self._settings.max_frame_bytes)
             data = frames[0] if len(frames) == 1 else b"".join(frames)
             cohort.write(data, started)
@@ -115,18 +123,17 @@ class Hub:
         held = self.interest.held(cohort.key.streams, cohort.key.kinds)
         return {live.key: live.at.seq for live in held if live.at is not None}
 
-    def _flush_stream(self, live: LiveStream, now_ns: int, touched: list[Cohort]) -> None:
-        pending, live.pending = live.pending, []
+    def _encode(self, live: LiveStream, now_ns: int, outgoing: dict[Cohort, list[Segment]]) -> None:
+        if not live.holders:
+            return  # let go since; whoever holds the stream anew has another place in it
         sent = False
         for form, cohorts in live.audience(self.interest.wild.get(live.stream.kind, {})):
-            segments = form.segments(pending, now_ns // 1000, self._settings.max_frame_bytes)
+            segments = form.segments(live.pending, now_ns // 1000, self._settings.max_frame_bytes)
             for cohort in cohorts if segments else ():
-                if not cohort.segments:
-                    touched.append(cohort)
-                cohort.segments += segments
+                outgoing.setdefault(cohort, []).extend(segments)
                 sent = True
         if sent:
-            self._meters.hops(pending[0], now_ns)
+            self._meters.hops(live.pending[0], now_ns)
 
     def _touch(self, live: LiveStream) -> None:
         self._dirty[live] = None

@@ -30,7 +30,7 @@ class Interest:
         self._kind_holders: dict[str, int] = {}
         self._directory: frozenset[Stream] | None = None
         self._directory_wanted = False
-        self._directory_waiting: list[Callable[[], None]] = []
+        self._directory_waiting: dict[Callable[[], None], None] = {}
 
     def symbols(self, streams: frozenset[Stream]) -> None:
         """The feed's directory. What appears in it later than its first reading is read from its first tick on."""
@@ -40,14 +40,16 @@ class Interest:
         for stream in self._directory - (known or frozenset()):
             if self._kind_holders.get(stream.kind):
                 self._hold(stream, since)
-        waiting, self._directory_waiting = self._directory_waiting, []
+        waiting, self._directory_waiting = self._directory_waiting, {}
         for ready in waiting:
             ready()
 
     def hold(self, streams: Iterable[Stream], kinds: Iterable[str]) -> None:
         """Keeps streams, and all streams of kinds, read from the bus until `release`."""
         for stream in streams:
-            self._hold(stream, None)
+            # one that the directory doesn't name yet must not cost the kind's wildcards its first ticks
+            new = self._kind_holders.get(stream.kind) and self._directory is not None and stream not in self._directory
+            self._hold(stream, START if new else None)
         for kind in kinds:
             holders = self._kind_holders[kind] = self._kind_holders.get(kind, 0) + 1
             if holders == 1:
@@ -66,17 +68,19 @@ class Interest:
                 for stream in self._of_kind(kind):
                     self._release(stream)
 
-    def unopened(self, streams: Iterable[Stream], kinds: Iterable[str]) -> list[list[Callable[[], None]]]:
-        """Lists to append a callback to, called once each when what they stand for is open. Empty when all is."""
-        kinds = list(kinds)
+    def unopened(self, streams: Iterable[Stream], kinds: frozenset[str]) -> dict[Callable[[], None], None] | None:
+        """Where to leave a callback, called once when one more of these is open. None when all are."""
         if kinds and self._directory is None:
-            return [self._directory_waiting]
-        return [live.waiting for live in self.held(streams, kinds) if live.at is None]
+            return self._directory_waiting
+        return next((live.waiting for live in self.held(streams, kinds) if live.at is None), None)
 
-    def held(self, streams: Iterable[Stream], kinds: Iterable[str]) -> list[LiveStream]:
-        """The streams, and those of the kinds, that are held now; each once."""
-        wanted = dict.fromkeys((*streams, *(stream for kind in kinds for stream in self._of_kind(kind))))
-        return [self.streams[stream] for stream in wanted if stream in self.streams]
+    def held(self, streams: Iterable[Stream], kinds: frozenset[str]) -> list[LiveStream]:
+        """The streams, and those that a wildcard of the kinds reaches, that are held now; each once."""
+        found = {stream: self.streams[stream] for stream in streams if stream in self.streams}
+        if kinds:
+            every = self.streams.items()
+            found |= {stream: live for stream, live in every if stream.kind in kinds and self._exists(live)}
+        return [found[stream] for stream in sorted(found)]
 
     def move(self, member: Member, form: Form, selection: Selection, now: float) -> None:
         """Puts a client into the cohort of its selection, whose streams it holds."""
@@ -96,6 +100,10 @@ class Interest:
         if cohort is not None:
             self._drop_member(cohort, member)
 
+    def _exists(self, live: LiveStream) -> bool:
+        """Whether the feed has this stream, or may have: its ticks can be here before the directory says so."""
+        return live.at != START or live.stream in (self._directory or ())
+
     def _of_kind(self, kind: str) -> list[Stream]:
         return sorted(stream for stream in self._directory or () if stream.kind == kind)
 
@@ -110,9 +118,15 @@ class Interest:
     def _release(self, stream: Stream) -> None:
         live = self.streams[stream]
         live.holders -= 1
-        if not live.holders:
-            del self.streams[stream]
-            self._bus.unwant(stream)
+        if live.holders:
+            return
+        if self._directory is not None and self._kind_holders.get(stream.kind) and live.at not in (None, START):
+            # its ticks reached the kind's wildcards before the directory named it, which must not begin it anew
+            self._directory |= {stream}
+            live.holders = 1
+            return
+        del self.streams[stream]
+        self._bus.unwant(stream)
 
     def _new_cohort(self, key: CohortKey, now: float) -> Cohort:
         cohort = self.cohorts[key] = Cohort(key, now)
@@ -133,6 +147,8 @@ class Interest:
                 _discard(self.streams[stream].cohorts, key.form, cohort)
         for kind in key.kinds:
             _discard(self.wild[kind], key.form, cohort)
+            if not self.wild[kind]:
+                del self.wild[kind]
 
 
 def _discard(cohorts: dict[Form, dict[Cohort, None]], form: Form, cohort: Cohort) -> None:

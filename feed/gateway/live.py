@@ -23,14 +23,14 @@ class LiveStream:
         self.pending: list[Message] = []
         self.cohorts: dict[Form, dict[Cohort, None]] = {}
         self.holders = 0
-        self.waiting: list[Callable[[], None]] = []
+        self.waiting: dict[Callable[[], None], None] = {}
 
     def open(self, at: Position, last: tuple[int, Tick] | None, now_ns: int) -> None:
         self.at = at
         if last is not None:
             seq, tick = last
             self.last = Message(tick, seq, 0, now_ns)
-        waiting, self.waiting = self.waiting, []
+        waiting, self.waiting = self.waiting, {}
         for ready in waiting:
             ready()
 

@@ -15,6 +15,7 @@ from feed.gateway.auth import Anyone, Authenticator, from_headers
 from feed.gateway.feeds import Feeds
 from feed.gateway.http import Rest, answer_faults
 from feed.gateway.session import Session
+from feed.gateway.socket import Socket
 from feed.settings import Values
 from feed.wire.closing import Close
 from feed.wire.codec import JSON, MSGPACK, Codec
@@ -84,8 +85,8 @@ class Gateway:
             await self.close()
 
     async def close(self) -> None:
-        """Frees the port and the connections to Redis. Safe to call twice."""
-        self._stopping = True
+        """Closes every client, frees the port and the connections to Redis. Safe to call twice."""
+        await self._close_all()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -126,16 +127,16 @@ class Gateway:
             _count("full")
             raise web.HTTPServiceUnavailable(text="no room\n", headers={"Retry-After": str(RETRY_AFTER_S)})
         speech = _speech(request)
-        socket = web.WebSocketResponse(
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client was gone before the handshake")
+        socket = Socket(
+            transport,
             protocols=tuple(DEPTH_TWO),
-            compress=False,
-            max_msg_size=self._settings.max_message_bytes,
+            max_msg_size=self._settings.max_message_bytes + 1,  # aiohttp's is the first size that is refused
             heartbeat=self._settings.ping_s,
         )
         await socket.prepare(request)
-        transport = request.transport
-        if transport is None:
-            return socket  # gone during the handshake
         _count("accepted")
         session = Session(
             socket, transport, hub, speech.codec, speech.depth, self._authenticator, self._settings

@@ -6,26 +6,29 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
 
 from feed import metrics
 from feed.core.rate import TokenBucket
+from feed.core.streams import Stream
 from feed.core.ticks import NS_PER_S
 from feed.gateway.auth import Authenticator, Credentials
 from feed.gateway.cohort import Selection
-from feed.gateway.forms import Segment, form_of
+from feed.gateway.forms import form_of
 from feed.gateway.hub import Hub
 from feed.gateway.live import LiveStream
+from feed.gateway.socket import Socket
 from feed.settings import Gateway
 from feed.wire import commands, messages
 from feed.wire.closing import Close
 from feed.wire.codec import JSON, Codec
 from feed.wire.errors import Code, ProtocolError
+from feed.wire.frames import PONG, frame
 
 # Clients that ignore this many 429s in a row are not reading the answers.
 EXCESS_COMMANDS: Final = 10
-# A peer that answers no close frame in this time has stalled; only an abort frees its socket and buffer.
-CLOSE_WAIT_S: Final = 2.0
+# An echo of a stamp that lies further away than this measures a broken clock or a joke, not a round trip.
+MAX_TRIP_S: Final = 60.0
 
 # After these errors the connection is of no use, and the close code says why.
 FATAL: Final = {
@@ -43,7 +46,7 @@ class Session:
 
     def __init__(
         self,
-        socket: web.WebSocketResponse,
+        socket: Socket,
         transport: asyncio.Transport,
         hub: Hub,
         codec: Codec,
@@ -61,26 +64,25 @@ class Session:
         self._selection = Selection.none(hub.feed)
         self._stamps = False
         self._authenticated = False
-        self._ending: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[bool] | None = None
+        self._patience: asyncio.Timeout | None = None
         self._bucket = TokenBucket(settings.commands_per_s, settings.commands_per_s, time.monotonic())
         self._excess = 0
         self._subscriptions = metrics.GATEWAY_SUBSCRIPTIONS.labels(hub.feed)
 
     def write(self, data: bytes) -> None:
-        """Sends whole frames, unless the connection is closing. A client that stopped reading is cut off."""
-        if self._socket.closed or self._transport.is_closing():
-            return
-        self._transport.write(data)
-        if self._transport.get_write_buffer_size() > self._settings.outbox_bytes and self._ending is None:
-            log.warning("slow_client", feed=self._hub.feed, outbox_bytes=self._transport.get_write_buffer_size())
-            self._send(messages.error(ProtocolError(Code.SLOW_CLIENT), self._depth))
-            self.end(Close.SLOW)
+        """Sends whole frames, unless the connection is about to close."""
+        if self._ending is None:
+            self._put(data)
 
     def end(self, code: Close) -> None:
         """Begins to close the connection; a peer that has stalled is cut off. The first code stands."""
-        if self._ending is None:
+        if self._ending is None and not (self._socket.closed or self._transport.is_closing()):
             metrics.GATEWAY_CLOSES.labels(str(int(code))).inc()
-            self._ending = asyncio.get_running_loop().create_task(self._end(code))
+            loop = asyncio.get_running_loop()
+            self._ending = loop.create_task(self._socket.close(code=int(code)))
+            if self._patience is not None and not self._patience.expired():
+                self._patience.reschedule(loop.time())
 
     async def run(self, credentials: Credentials | None) -> None:
         """Serves the connection until it closes. `credentials` came with the handshake."""
@@ -95,13 +97,15 @@ class Session:
             async for message in self._socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     await self._guarded(self._command(message.type, message.data))
+                elif message.type is WSMsgType.PING:
+                    self._put(frame(PONG, message.data))
         finally:
             if deadline is not None:
                 deadline.cancel()
             self._subscriptions.dec(self._selection.size)
             self._hub.leave(self, self._selection)
-            if self._ending is not None:
-                await self._ending
+            self.end(Close.INTERNAL)  # of no effect but where a fault of ours ended the loop
+            await (self._ending or self._socket.close())
 
     async def _guarded(self, work: Any) -> None:
         """Awaits one command's work; what the protocol forbids becomes its answer."""
@@ -140,8 +144,13 @@ class Session:
         elif isinstance(command, commands.Ping):
             self._send(messages.pong(command.id, self._codec.time(time.time_ns())))
         else:
-            trip = metrics.HOP_DELAY.labels(self._hub.feed, metrics.HOP_CLIENT_ECHO)
-            trip.observe((time.time_ns() - command.tw * 1000) / NS_PER_S)
+            self._echoed(command)
+
+    def _echoed(self, command: commands.Echo) -> None:
+        trip_s = (time.time_ns() - command.tw * 1000) / NS_PER_S
+        if abs(trip_s) > MAX_TRIP_S:
+            raise ProtocolError(Code.INVALID_SYNTAX, "tw: no stamp of the last minute", command.id)
+        metrics.HOP_DELAY.labels(self._hub.feed, metrics.HOP_CLIENT_ECHO).observe(trip_s)
 
     def _take_turn(self) -> None:
         if self._bucket.take(time.monotonic()):
@@ -155,7 +164,10 @@ class Session:
     async def _authenticate(self, credentials: Credentials) -> None:
         if self._authenticated and self._depth == 1:
             raise ProtocolError(Code.ALREADY_AUTHENTICATED)
-        if not await self._authenticator.accepts(credentials):
+        accepted = await self._authenticator.accepts(credentials)
+        if self._ending is not None:
+            return  # too late
+        if not accepted:
             raise ProtocolError(Code.AUTH_FAILED)
         self._authenticated = True
         self._send(messages.AUTHENTICATED)
@@ -180,30 +192,37 @@ class Session:
         added = [live for live in self._hub.interest.held(streams, kinds) if not _covered(before, live)]
         self._take(after, added)
         self._answer(command, added)
-        if command.snapshot:
-            self._snapshot(added)
+        if command.snapshot and self._depth == 2:
+            self.write(self._hub.snapshot(form_of(self._codec, self._depth, self._stamps), added))
 
-    async def _opened(self, streams: Iterable[Any], kinds: Iterable[str]) -> None:
-        """Waits until the bus has opened the streams and the kinds' directory. Raises TimeoutError."""
-        async with asyncio.timeout(self._settings.subscribe_timeout_s):
-            while waiting := self._hub.interest.unopened(streams, kinds):
-                opened = asyncio.Event()
-                waiting[0].append(opened.set)
-                await opened.wait()
+    async def _opened(self, streams: frozenset[Stream], kinds: frozenset[str]) -> None:
+        """Waits until the bus has opened streams and directory. Raises TimeoutError, at once where `end` is called."""
+        opened = asyncio.Event()
+        try:
+            async with asyncio.timeout(self._settings.subscribe_timeout_s) as self._patience:
+                while (waiting := self._hub.interest.unopened(streams, kinds)) is not None:
+                    waiting[opened.set] = None
+                    try:
+                        await opened.wait()
+                    finally:
+                        waiting.pop(opened.set, None)
+                    opened.clear()
+        finally:
+            self._patience = None
 
     def _unsubscribe(self, command: commands.Unsubscribe) -> None:
         self._authorised(command)
         before, after = self._selection, self._selection.minus(command.symbols())
         streams, kinds = before.streams - after.streams, before.kinds - after.kinds
         dropped = [live for live in self._hub.interest.held(streams, kinds) if not _covered(after, live)]
-        self._take(after, ())
+        self._take(after, dropped)
         self._answer(command, dropped)
         self._hub.interest.release(streams, kinds)
 
-    def _take(self, selection: Selection, added: Iterable[LiveStream]) -> None:
+    def _take(self, selection: Selection, changed: Iterable[LiveStream]) -> None:
         self._subscriptions.inc(selection.size - self._selection.size)
         self._selection = selection
-        self._hub.join(self, form_of(self._codec, self._depth, self._stamps), selection, added)
+        self._hub.join(self, form_of(self._codec, self._depth, self._stamps), selection, changed)
 
     def _answer(self, command: commands.Subscribe | commands.Unsubscribe, changed: Iterable[LiveStream]) -> None:
         fields = messages.subscription(self._selection.symbols, self._depth)
@@ -213,29 +232,24 @@ class Session:
             fields["streams"] = {live.key: messages.stream_state(live.at) for live in changed if live.at is not None}
         self._send(fields)
 
-    def _snapshot(self, added: Iterable[LiveStream]) -> None:
-        form = form_of(self._codec, self._depth, self._stamps)
-        segments = [Segment(1, form.encode(live.last, snapshot=True)) for live in added if live.last is not None]
-        if segments and self._depth == 2:
-            for frame in form.frames(segments, self._settings.outbox_bytes):
-                self.write(frame)
-
     def _authorised(self, command: commands.Subscribe | commands.Unsubscribe) -> None:
         if self._authenticator.required and not self._authenticated:
             raise ProtocolError(Code.NOT_AUTHENTICATED, "", command.id)
 
     def _send(self, fields: dict[str, Any]) -> None:
-        if not (self._socket.closed or self._transport.is_closing()):
-            self._transport.write(self._codec.control(fields))
+        self._put(self._codec.control(fields))
 
-    async def _end(self, code: Close) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_WAIT_S):
-                await self._socket.close(code=int(code), drain=False)
-        except TimeoutError:
-            log.info("close_unanswered", feed=self._hub.feed, code=int(code))
-        if self._transport.get_write_buffer_size():
-            self._transport.abort()
+    def _put(self, data: bytes) -> None:
+        """Writes to the socket, unless it is closing. A client that stopped reading is cut off."""
+        if self._socket.closed or self._transport.is_closing():
+            return
+        waiting = self._transport.get_write_buffer_size()
+        # what goes into an empty buffer may be larger than the bound: the client has read all there was
+        if waiting and waiting + len(data) > self._settings.outbox_bytes and self._ending is None:
+            log.warning("slow_client", feed=self._hub.feed, waiting_bytes=waiting)
+            self.end(Close.SLOW)
+            data = self._codec.control(messages.error(ProtocolError(Code.SLOW_CLIENT), self._depth))
+        self._transport.write(data)
 
 
 def _covered(selection: Selection, live: LiveStream) -> bool:

@@ -1,0 +1,346 @@
+"""The hub on a clock turned by hand: when it flushes, to whom, and what in."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from websockets.frames import Opcode
+
+from feed.bus.reading import Batch, Hole
+from feed.core.streams import Position
+from feed.core.ticks import BARS, QUOTES, TRADES, Gap, Tick, Trade
+from feed.gateway import forms
+from feed.wire.codec import JSON, MSGPACK
+from tests.gateway.hub_stage import EPOCH, T0, Client, Stage, seqs, stream
+from tests.wire.reading import frames_of, messages_of
+
+A, B, C = stream("A"), stream("B"), stream("C")
+
+
+def test_the_first_tick_after_a_pause_goes_at_once() -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A)
+    stage.ticks(A)
+    assert client.writes == []
+    assert stage.clock.due_in == [0.0]
+    stage.clock.turn()
+    assert seqs(client.read()) == [1]
+
+
+def test_what_one_read_from_the_bus_brought_goes_in_one_write() -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A, B)
+    stage.ticks(A, 3)
+    stage.ticks(B, 2)
+    stage.clock.turn()
+    assert client.frames == 1
+    messages = client.read()
+    assert (seqs(messages, "A"), seqs(messages, "B")) == ([1, 2, 3], [1, 2])
+
+
+def test_the_rest_of_a_window_goes_together_at_its_end() -> None:
+    stage, client = Stage(window_min_s=0.005, window_max_s=0.02), Client()
+    stage.subscribe(client, A)
+    stage.ticks(A)
+    stage.clock.turn()
+    client.read()
+    for _ in range(3):
+        stage.clock.turn(0.001)
+        stage.ticks(A)
+    assert client.writes == []
+    stage.clock.turn(0.0019)
+    assert client.writes == []
+    stage.clock.turn(0.0001)
+    assert client.frames == 1
+    assert seqs(client.read()) == [2, 3, 4]
+
+
+def test_a_window_in_which_nothing_came_ends_the_rhythm() -> None:
+    stage, client = Stage(window_min_s=0.005), Client()
+    stage.subscribe(client, A)
+    stage.ticks(A)
+    stage.clock.turn(0.005)
+    assert stage.clock.due_in == []
+    stage.ticks(A)
+    assert stage.clock.due_in == [0.0]
+
+
+@pytest.mark.parametrize(("cost_s", "window_s"), [(0.0, 0.001), (0.002, 0.006), (1.0, 0.02)])
+def test_the_window_follows_what_a_flush_costs_within_its_bounds(cost_s: float, window_s: float) -> None:
+    stage, client = Stage(window_min_s=0.001, window_max_s=0.02), Client()
+    stage.subscribe(client, A)
+    stage.ticks(A)
+    stage.clock.cost_s = cost_s  # a flush looks at the clock three times until it ends
+    stage.clock.turn()
+    assert stage.clock.due_in == [pytest.approx(window_s)]
+
+
+def test_a_cohort_shares_one_frame() -> None:
+    stage, clients = Stage(), [Client() for _ in range(5)]
+    for client in clients:
+        stage.subscribe(client, A, B)
+    stage.ticks(A, 3)
+    stage.ticks(B)
+    stage.clock.turn()
+    assert [len(client.writes) for client in clients] == [1] * 5
+    assert len({id(client.writes[0]) for client in clients}) == 1
+
+
+def test_the_order_of_subscribing_makes_no_cohort_of_its_own() -> None:
+    stage, one, two = Stage(), Client(), Client()
+    stage.subscribe(one, A, B)
+    stage.subscribe(two, B)
+    stage.subscribe(two, A)
+    assert len(stage.hub.interest.cohorts) == 1
+
+
+def test_a_tick_is_encoded_once_per_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies: Counter[tuple[str, int]] = Counter()
+
+    def counting(codec: Any) -> None:
+        real = codec.body
+
+        def body(tick: Tick) -> bytes:
+            assert isinstance(tick, Trade)
+            assert tick.id is not None
+            bodies[codec.name, tick.id] += 1
+            return bytes(real(tick))
+
+        monkeypatch.setattr(codec, "body", body)
+
+    counting(JSON)
+    counting(MSGPACK)
+    stage = Stage()
+    for codec in (JSON, MSGPACK):
+        for depth, stamps in ((1, False), (2, False), (2, True)):
+            stage.subscribe(Client(), A, codec=codec, depth=depth, stamps=stamps)
+            stage.subscribe(Client(), A, B, codec=codec, depth=depth, stamps=stamps)
+            stage.subscribe(Client(), kinds=[TRADES], codec=codec, depth=depth, stamps=stamps)
+    stage.ticks(A, 4)
+    stage.clock.turn()
+    assert bodies == {(name, n): 1 for name in ("json", "msgpack") for n in (1, 2, 3, 4)}
+
+
+def test_a_form_is_joined_once_for_all_its_cohorts(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Counter[str] = Counter()
+    real = forms.Form.segments
+
+    def segments(form: forms.Form, *args: Any) -> list[forms.Segment]:
+        made[form.codec.name] += 1
+        return real(form, *args)
+
+    monkeypatch.setattr(forms.Form, "segments", segments)
+    stage = Stage()
+    for streams in ([A], [A, B], [A, C], [A, B, C]):
+        stage.subscribe(Client(), *streams)
+    stage.ticks(A)
+    stage.clock.turn()
+    assert made == {"json": 1}
+
+
+@pytest.mark.parametrize("codec", [JSON, MSGPACK])
+@pytest.mark.parametrize(("depth", "stamps"), [(1, False), (2, False), (2, True)])
+def test_each_form_gets_what_it_asked_for(codec: Any, depth: int, stamps: bool) -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A, codec=codec, depth=depth, stamps=stamps)
+    stage.ticks(A)
+    stage.clock.turn(0.5)
+    (frame,) = frames_of(client.writes[0])
+    assert frame.opcode is (Opcode.TEXT if codec is JSON else Opcode.BINARY)
+    (message,) = client.read()
+    assert ("q" in message, "tks" in message) == (depth == 2, depth == 2)
+    assert {"ti", "tp", "tg", "tw"} <= message.keys() if stamps else not {"ti", "tp", "tg", "tw"} & message.keys()
+    if stamps:
+        gateway_us = (T0 + 1_000 * 10**9) // 1000
+        assert (message["ti"], message["tp"], message["tg"], message["tw"]) == (
+            (T0 + 1_001) // 1000, gateway_us - 1, gateway_us, gateway_us,
+        )  # fmt: skip
+
+
+def test_what_comes_from_the_log_has_no_publish_time() -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A, stamps=True)
+    stage.ticks(A, ts_pub=0)
+    stage.clock.turn()
+    (message,) = client.read()
+    assert "tp" not in message
+    assert "tg" in message
+
+
+def test_in_band_gaps_holes_and_epochs_come_in_order_and_to_depth_two_only() -> None:
+    stage, one, two = Stage(), Client(), Client()
+    stage.subscribe(one, A, depth=1)
+    stage.subscribe(two, A, depth=2)
+    stage.ticks(A)  # 1
+    stage.gap(A, Gap("A", "venue", 7, 10, T0))  # 2
+    stage.ticks(A)  # 3
+    stage.hub.hole(A, Hole(EPOCH, 4, 6, Position("e2", 7)))
+    stage.hub.batch(A, Batch("e2", 7, 0, T0, [Trade("A", 7, 7.0, 1.0, "", T0, T0)]))
+    stage.hub.epoch(A, Position("e3", 8))
+    stage.hub.batch(A, Batch("e3", 8, 0, T0, [Trade("A", 8, 8.0, 1.0, "", T0, T0)]))
+    stage.clock.turn()
+    assert [message["p"] for message in one.read()] == [1.0, 3.0, 7.0, 8.0]
+    messages = two.read()
+    assert [message["T"] for message in messages] == ["t", "gap", "t", "gap", "t", "epoch", "t"]
+    assert messages[1] == {
+        "T": "gap", "stream": "trades:A", "epoch": EPOCH, "from": 2, "to": 2, "next": {"epoch": EPOCH, "seq": 3},
+        "cause": "venue", "q": 2, "ids": [8, 9],
+    }  # fmt: skip
+    assert messages[3] == {
+        "T": "gap", "stream": "trades:A", "epoch": EPOCH, "from": 4, "to": 6, "next": {"epoch": "e2", "seq": 7},
+        "cause": "bus",
+    }  # fmt: skip
+    assert messages[5] == {"T": "epoch", "stream": "trades:A", "epoch": "e3", "seq": 8}
+    assert seqs(messages) == [1, 2, 3, 7, 8]
+
+
+def test_depth_one_gets_no_empty_frame_for_a_gap() -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A, depth=1)
+    stage.gap(A, Gap("A", "venue", None, None, T0))
+    stage.clock.turn()
+    assert client.writes == []
+
+
+@pytest.mark.parametrize("codec", [JSON, MSGPACK])
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 300])
+def test_frames_keep_to_their_size_and_lose_nothing(codec: Any, count: int) -> None:
+    stage, client = Stage(max_frame_bytes=4_096), Client()
+    stage.subscribe(client, A, B, codec=codec)
+    stage.ticks(A, count)
+    stage.ticks(B, count)
+    stage.clock.turn()
+    (write,) = client.writes
+    frames = frames_of(write)
+    assert all(len(frame.data) <= 4_096 + 100 for frame in frames)
+    assert (len(frames) > 1) == (count == 300)
+    messages = messages_of(write)
+    assert seqs(messages, "A") == seqs(messages, "B") == list(range(1, count + 1))
+
+
+def test_an_idle_connection_gets_a_heartbeat_that_names_what_was_delivered() -> None:
+    stage, client, other = Stage(), Client(), Client()
+    stage.seqs[B] = 5
+    stage.subscribe(client, A, B)
+    stage.subscribe(other, C)
+    stage.ticks(A, 2)
+    stage.clock.turn(0.5)
+    client.read()
+    stage.hub.beat(1.0)
+    assert client.writes == []
+    stage.clock.turn(0.5)
+    stage.hub.beat(1.0)
+    (message,) = client.read()
+    assert message == {"T": "heartbeat", "t": message["t"], "seq": {"trades:A": 2, "trades:B": 5}}
+    assert [message["seq"] for message in other.read()] == [{"trades:C": 0}]
+    stage.clock.turn(0.5)
+    stage.hub.beat(1.0)
+    assert client.writes == []
+    stage.clock.turn(0.5)
+    stage.hub.beat(1.0)
+    assert client.frames == 1
+
+
+def test_a_heartbeat_never_names_what_is_still_pending() -> None:
+    stage, client, idle = Stage(), Client(), Client()
+    stage.subscribe(client, A)
+    stage.subscribe(idle, A, B)
+    stage.clock.turn(2.0)
+    stage.ticks(A)
+    stage.hub.beat(1.0)
+    for each in (client, idle):
+        assert [message["T"] for message in each.read()] == ["t"]
+
+
+def test_without_the_bus_a_heartbeat_names_nothing() -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A)
+    stage.hub.bus_up = False
+    stage.clock.turn(1.0)
+    stage.hub.beat(1.0)
+    (message,) = client.read()
+    assert "seq" not in message
+
+
+def test_depth_one_gets_no_heartbeat() -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A, depth=1)
+    stage.clock.turn(60.0)
+    stage.hub.beat(1.0)
+    assert client.writes == []
+
+
+def test_a_heartbeat_covers_wildcards() -> None:
+    stage, client = Stage(), Client()
+    stage.announce(A, stream("A", QUOTES))
+    stage.subscribe(client, B, kinds=[QUOTES])
+    stage.announce(A, stream("B", QUOTES))
+    stage.clock.turn(1.0)
+    stage.hub.beat(1.0)
+    (message,) = client.read()
+    assert message["seq"] == {"quotes:A": 0, "quotes:B": 0, "trades:B": 0}
+
+
+def test_a_snapshot_is_the_last_tick_marked_and_without_stamps() -> None:
+    stage, client = Stage(), Client()
+    stage.ticks(A, 3)
+    form = stage.subscribe(client, A, B, stamps=True)
+    held = stage.hub.interest.held([A, B], frozenset())
+    (message,) = messages_of(stage.hub.snapshot(form, held))
+    assert (message["q"], message["snap"], message["p"]) == (3, True, 3.0)
+    assert "tw" not in message
+    assert stage.hub.snapshot(form, held[1:]) == b""
+
+
+def test_snapshots_keep_to_the_size_of_frames() -> None:
+    stage, client = Stage(max_frame_bytes=4_096), Client()
+    streams = [stream(f"S{n}") for n in range(200)]
+    for each in streams:
+        stage.ticks(each)
+    form = stage.subscribe(client, *streams)
+    frames = frames_of(stage.hub.snapshot(form, stage.hub.interest.held(streams, frozenset())))
+    assert all(len(frame.data) <= 4_096 + 100 for frame in frames)
+    assert len({message["S"] for frame in frames for message in messages_of(frame.serialize(mask=False))}) == 200
+
+
+def test_a_snapshot_is_never_an_in_band_gap() -> None:
+    stage, client = Stage(), Client()
+    form = stage.subscribe(client, A)
+    stage.ticks(A)
+    stage.gap(A, Gap("A", "venue", 1, 5, T0))
+    stage.clock.turn()
+    (message,) = messages_of(stage.hub.snapshot(form, stage.hub.interest.held([A], frozenset())))
+    assert (message["T"], message["q"]) == ("t", 1)
+
+
+def test_a_tick_that_cannot_be_encoded_is_not_passed_over() -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A, B)
+    stage.ticks(A)
+    broken = Trade("B", 1, 1.0, 1.0, "", "no time", 0)  # type: ignore[arg-type]
+    stage.hub.batch(B, Batch(EPOCH, 1, 0, T0, [broken]))
+    with pytest.raises(TypeError):
+        stage.clock.turn()
+    # what calls this is awaited by the gateway, which ends with the fault
+    with pytest.raises(TypeError):
+        stage.hub.beat(1.0)
+    assert client.writes == []
+
+
+def test_what_comes_for_a_stream_that_nobody_holds_is_dropped() -> None:
+    stage = Stage()
+    stage.hub.batch(A, Batch(EPOCH, 1, 0, T0, [Trade("A", 1, 1.0, 1.0, "", T0, T0)]))
+    stage.hub.hole(A, Hole(EPOCH, 1, 1, Position(EPOCH, 2)))
+    stage.hub.epoch(A, Position(EPOCH, 2))
+    stage.hub.opened(A, Position(EPOCH, 2), None)
+    assert stage.clock.due_in == []
+
+
+def test_bars_and_quotes_go_by_their_kind() -> None:
+    stage, client = Stage(), Client()
+    bars, quotes = stream("A", BARS), stream("A", QUOTES)
+    stage.subscribe(client, bars, quotes)
+    for each in (bars, quotes, A):
+        stage.ticks(each)
+    stage.clock.turn()
+    assert {message["T"] for message in client.read()} == {"b", "q"}
