@@ -14,7 +14,7 @@ from feed.core.ticks import NS_PER_S
 
 NOTES_SHOWN: Final = 4
 AROUND_TABLE: Final = 6  # lines of the header, the table's frame and its own header, and of what is not shown
-WIDE: Final = 116  # columns that everything takes; with less, what can best be missed is left out
+WIDE: Final = 126  # columns that everything takes; with less, what can best be missed is left out
 COLUMNS: Final = ("Symbol", "Last", "Size", "Bid", "Ask", "Trades/s", "Quotes/s", "Delay p50", "p99", "Age", "Gaps")
 NARROW: Final = ("Symbol", "Last", "Bid", "Ask", "Quotes/s", "Delay p50", "Age")
 DASH: Final = "–"
@@ -92,10 +92,12 @@ def _header(board: Board, link: Link, now_ns: int) -> Text:
 
 def _table(rows: list[Row], now_ns: int, columns: Sequence[str]) -> Table:
     table = Table(expand=True, box=box.SIMPLE_HEAD, header_style="dim", border_style="dim")
+    filled = [dict(zip(COLUMNS, _cells(row, now_ns, sizes=columns is COLUMNS), strict=True)) for row in rows]
     for name in columns:
-        table.add_column(name, justify="left" if name == "Symbol" else "right", no_wrap=True)
-    for row in rows:
-        cells = dict(zip(COLUMNS, _cells(row, now_ns, sizes=columns is COLUMNS), strict=True))
+        # where room is short, sizes are cut, never what tells one row from another
+        least = max((len(cells[name]) for cells in filled), default=0) if name not in ("Size", "Bid", "Ask") else None
+        table.add_column(name, justify="left" if name == "Symbol" else "right", no_wrap=True, min_width=least)
+    for row, cells in zip(rows, filled, strict=True):
         table.add_row(*(cells[name] for name in columns), style="dim" if row.state != "live" else "")
     return table
 
@@ -115,7 +117,7 @@ def _traded(row: Row) -> list[Text | str]:
         return [DASH, ""]
     mark, style = MOVE[row.direction]
     side = {"B": "green", "S": "red"}.get(row.trade.get("tks", ""), "")
-    return [Text(f"{mark}{_number(row.trade['p'], 2)}", style=style), Text(_number(row.trade["s"]), style=side)]
+    return [Text(f"{mark}{_number(row.trade['p'], 2)}", style=style), Text(_size(row.trade["s"]), style=side)]
 
 
 def _quoted(row: Row, sizes: bool) -> list[Text | str]:
@@ -128,7 +130,7 @@ def _side(price: float, size: float, sizes: bool) -> Text | str:
     """Price and size; a side without an order has price 0."""
     if not price:
         return DASH
-    return Text.assemble(_number(price, 2), (f" ×{_number(size)}" if sizes else "", "dim"))
+    return Text.assemble(_number(price, 2), (f" ×{_size(size)}" if sizes else "", "dim"))
 
 
 def _number(value: float, least: int = 0) -> str:
@@ -136,6 +138,11 @@ def _number(value: float, least: int = 0) -> str:
     whole, _, fraction = f"{value:,.8f}".partition(".")
     fraction = fraction.rstrip("0").ljust(least, "0")
     return f"{whole}.{fraction}" if fraction else whole
+
+
+def _size(size: float) -> str:
+    """Whole, or to four significant digits."""
+    return f"{size:,.0f}" if size >= 1_000 or float(size).is_integer() else f"{size:.4g}"
 
 
 def _delay(micros: int | None) -> str:
