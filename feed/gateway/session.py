@@ -105,7 +105,8 @@ class Session:
             self._subscriptions.dec(self._selection.size)
             self._hub.leave(self, self._selection)
             self.end(Close.INTERNAL)  # of no effect but where a fault of ours ended the loop
-            await (self._ending or self._socket.close())
+            if self._ending is not None:
+                await self._ending
 
     async def _guarded(self, work: Any) -> None:
         """Awaits one command's work; what the protocol forbids becomes its answer."""
@@ -164,10 +165,7 @@ class Session:
     async def _authenticate(self, credentials: Credentials) -> None:
         if self._authenticated and self._depth == 1:
             raise ProtocolError(Code.ALREADY_AUTHENTICATED)
-        accepted = await self._authenticator.accepts(credentials)
-        if self._ending is not None:
-            return  # too late
-        if not accepted:
+        if not await self._authenticator.accepts(credentials):
             raise ProtocolError(Code.AUTH_FAILED)
         self._authenticated = True
         self._send(messages.AUTHENTICATED)

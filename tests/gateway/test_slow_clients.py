@@ -1,0 +1,174 @@
+"""Clients that stop reading: they are cut off, what they held is freed, and nobody else notices."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from prometheus_client import REGISTRY
+
+from feed.gateway import socket as socket_module
+from tests.gateway.gateway_stage import Stage, play, serving, until
+
+pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
+
+# one of these is more than two sockets' buffers hold of small ticks
+LARGE = ("x" * 100_000,)
+
+
+@pytest.fixture(autouse=True)
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket_module, "CLOSE_WAIT_S", 0.3)
+
+
+class Stalled:
+    """A connection by hand. It reads the handshake and the answer to its first command, and then nothing any more."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, opcode: int, payload: bytes) -> None:
+        size = len(payload)
+        length = bytes((0x80 | size,)) if size < 126 else bytes((0xFF,)) + size.to_bytes(8, "big")
+        # a mask of zeros leaves the payload as it is
+        await self._loop.sock_sendall(self._sock, bytes((0x80 | opcode,)) + length + bytes(4) + payload)
+
+    async def read_until(self, end: bytes) -> bytes:
+        seen = b""
+        async with asyncio.timeout(5):
+            while end not in seen:
+                data = await self._loop.sock_recv(self._sock, 4_096)
+                assert data, "closed by the gateway"
+                seen += data
+        return seen
+
+    async def read_to_the_end(self) -> bytes:
+        seen = b""
+        async with asyncio.timeout(10):
+            while data := await self._loop.sock_recv(self._sock, 65_536):
+                seen += data
+        return seen
+
+
+@asynccontextmanager
+async def stalled(stage: Stage, command: bytes = b'{"action":"subscribe","trades":["A"]}') -> AsyncIterator[Stalled]:
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", stage.gateway.port))
+        client = Stalled(sock)
+        await asyncio.get_running_loop().sock_sendall(
+            sock,
+            b"GET /v2/sim HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        await client.send(1, command)
+        await client.read_until(b'"subscription"')
+        yield client
+    finally:
+        sock.close()
+
+
+def closes(code: int) -> float:
+    return REGISTRY.get_sample_value("feed_gateway_closes_total", {"code": str(code)}) or 0.0
+
+
+def waiting_bytes(stage: Stage) -> int:
+    """The most that any session has waiting in its transport."""
+    return max((each._transport.get_write_buffer_size() for each in stage.gateway._sessions), default=0)
+
+
+async def fill(stage: Stage, more_than: int) -> None:
+    """Publishes until a session has that much waiting."""
+    async with asyncio.timeout(20):
+        while waiting_bytes(stage) <= more_than:
+            stage.trade("A", conditions=LARGE)
+            await stage.published()
+
+
+def test_who_never_reads_is_cut_off_and_the_others_get_everything(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, outbox_bytes=1_000_000) as stage, stage.client(2, max_size=None) as client:
+            await client.subscribe(trades=["A"])
+            before = closes(4008)
+            most = 0
+            async with stalled(stage):
+                published = 0
+                while closes(4008) == before:
+                    stage.trade("A", conditions=LARGE)
+                    published += 1
+                    (message,) = await client.some(1)
+                    assert message["q"] == published
+                    most = max(most, waiting_bytes(stage))
+                    assert published < 500
+                await until(lambda: len(stage.gateway._sessions) == 1)
+                await until(lambda: len(stage.hub.interest._cohort_of) == 1)
+                assert most <= 1_000_000 + 200  # the error and the close frame come on top
+                stage.trade("A")
+                assert [message["q"] for message in await client.some(1)] == [published + 1]
+
+    play(scene)
+
+
+def test_who_reads_on_in_time_learns_why(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, outbox_bytes=65_536) as stage, stalled(stage) as client:
+            before = closes(4008)
+            while closes(4008) == before:
+                stage.trade("A", conditions=LARGE)
+                await stage.published()
+            seen = await client.read_to_the_end()
+            reason = b'[{"T":"error","code":407,"msg":"slow client"}]'
+            close = b"\x88\x02" + (4008).to_bytes(2, "big")
+            assert seen.endswith(bytes((0x81, len(reason))) + reason + close)
+
+    play(scene)
+
+
+def test_answers_that_nobody_reads_count_too(redis_url: str) -> None:
+    symbols = ",".join(f'"{"S" * 50}{n}"' for n in range(1_000))
+
+    async def scene() -> None:
+        knobs = {"outbox_bytes": 65_536, "commands_per_s": 100_000.0}
+        async with serving(redis_url, **knobs) as stage:
+            before = closes(4008)
+            async with stalled(stage, f'{{"action":"subscribe","trades":[{symbols}]}}'.encode()) as client:
+                async with asyncio.timeout(20):
+                    while closes(4008) == before:
+                        await client.send(1, b'{"action":"subscribe"}')
+                        await asyncio.sleep(0)
+                await until(lambda: not stage.gateway._sessions)
+            await stage.gone()
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("opcode", "payload"),
+    [(1, b" " * 65_537), (8, (1000).to_bytes(2, "big")), (9, b""), (3, b"")],
+    ids=["too big", "close", "ping then gone", "unknown opcode"],
+)
+def test_no_way_of_ending_is_held_up_by_a_peer_that_reads_nothing(redis_url: str, opcode: int, payload: bytes) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, ping_s=1.0) as stage, stalled(stage) as client:
+            await fill(stage, 300_000)
+            (session,) = stage.gateway._sessions
+            await client.send(opcode, payload)
+            # a peer that pings and then falls silent is ended by the gateway's own pings
+            await stage.gone()
+            await until(lambda: session._transport.get_write_buffer_size() == 0)
+
+    play(scene)
+
+
+def test_a_server_that_stops_is_not_held_up_by_a_peer_that_reads_nothing(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url) as stage, stalled(stage):
+            await fill(stage, 300_000)
+            stage.stop.set()
+            await until(lambda: not stage.gateway._sessions)
+
+    play(scene)
