@@ -6,30 +6,32 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from feed.bus.entry import Entry
 from feed.bus.errors import BusDown
 from feed.bus.store import Past, Store
-from feed.core.sequence import route
+from feed.core.sequence import Record, route
 from feed.core.streams import Position, Stream, parse_stream, valid_symbol
 from feed.core.ticks import KINDS, NS_PER_S, Gap, Tick
+from feed.gateway.auth import Authenticator, from_headers
 from feed.gateway.forms import Message
 from feed.wire import messages
 from feed.wire.codec import JSON
+from feed.wire.errors import TEXT, Code, ProtocolError
+from feed.wire.messages import Fields
 
 MAX_SYMBOLS: Final = 1_000
 DEFAULT_LIMIT: Final = 1_000
 MAX_LIMIT: Final = 10_000
-
-
-class BadRequest(Exception):
-    """A query that can't be answered; its text says which part of it."""
+STATUS: Final = {Code.INVALID_SYNTAX: 400, Code.NOT_AUTHENTICATED: 401, Code.AUTH_FAILED: 401}
 
 
 class Rest:
     """Handlers of `/v2/{feed}/...`. They ask Redis, so that they answer for every stream, live here or not."""
 
-    def __init__(self, feeds: list[str], store: Store) -> None:
+    def __init__(self, feeds: list[str], store: Store, authenticator: Authenticator) -> None:
         self._feeds = feeds
         self._store = store
+        self._authenticator = authenticator
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -39,7 +41,7 @@ class Rest:
         ]
 
     async def symbols(self, request: web.Request) -> web.Response:
-        feed = self._feed(request)
+        feed = await self._admit(request)
         streams = sorted(await self._store.directory(feed))
         now = time.time_ns()
         pasts = await self._store.latest(streams)
@@ -50,27 +52,27 @@ class Rest:
         })  # fmt: skip
 
     async def latest(self, request: web.Request) -> web.Response:
-        feed = self._feed(request)
+        feed = await self._admit(request)
         kind = request.query.get("kind", "")
         if kind not in KINDS:
-            raise BadRequest(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
+            raise _bad(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
         symbols = [symbol for symbol in request.query.get("symbols", "").split(",") if symbol]
         if not 1 <= len(symbols) <= MAX_SYMBOLS:
-            raise BadRequest(f"symbols: name 1 to {MAX_SYMBOLS}, separated by commas")
+            raise _bad(f"symbols: name 1 to {MAX_SYMBOLS}, separated by commas")
         wrong = next((symbol for symbol in symbols if not valid_symbol(symbol)), None)
         if wrong is not None:
-            raise BadRequest(f"symbols: bad symbol {wrong!r}")
+            raise _bad(f"symbols: bad symbol {wrong!r}")
         streams = [Stream(feed, kind, symbol) for symbol in dict.fromkeys(symbols)]
         pasts = await self._store.latest(streams)
         found = [_last(past) for past in pasts]
         return _array([_message(past, *last) for past, last in zip(pasts, found, strict=True) if last is not None])
 
     async def history(self, request: web.Request) -> web.Response:
-        feed = self._feed(request)
+        feed = await self._admit(request)
         try:
             stream = parse_stream(f"{feed}:{request.query.get('stream', '')}")
         except ValueError as error:
-            raise BadRequest(str(error)) from error
+            raise _bad(str(error)) from error
         since = _position(request.query.get("since"))
         limit = _limit(request.query.get("limit"))
         past = await self._store.history(stream, since.seq + 1 if since else 0, limit)
@@ -81,15 +83,21 @@ class Rest:
             way = route(since, past.record)
             first = way.first
             if way.cut:
-                past = await self._store.history(stream, way.first, limit)
-                start = Position(past.record.epoch if past.record else None, way.first)
-                gap = messages.gap(stream.key, since.epoch, since.seq + 1, None, start, "history")
-        return _array(_history(stream, past, first, gap))
+                past, first = await self._store.history(stream, way.first, limit), None
+                gap = messages.gap(stream.key, since.epoch, since.seq + 1, None, _start(past), "history")
+        return _array(_history(stream, past, first, gap, limit))
 
-    def _feed(self, request: web.Request) -> str:
+    async def _admit(self, request: web.Request) -> str:
+        """The feed that is asked about. Raises HTTPNotFound; ProtocolError where the stream would want credentials."""
         feed = request.match_info["feed"]
         if feed not in self._feeds:
             raise web.HTTPNotFound(text=f"no feed {feed!r}: this gateway carries {', '.join(self._feeds)}\n")
+        if self._authenticator.required:
+            credentials = from_headers(request.headers)
+            if credentials is None:
+                raise ProtocolError(Code.NOT_AUTHENTICATED)
+            if not await self._authenticator.accepts(credentials):
+                raise ProtocolError(Code.AUTH_FAILED)
         return feed
 
 
@@ -98,32 +106,43 @@ async def answer_faults(request: web.Request, handler: Any) -> web.StreamRespons
     """Turns what REST handlers raise into answers with a code and a sentence."""
     try:
         response: web.StreamResponse = await handler(request)
-    except BadRequest as error:
-        return _json({"code": 400, "msg": "invalid syntax", "detail": str(error)}, status=400)
+    except ProtocolError as fault:
+        status = STATUS[fault.code]
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+        return _json(_error(int(fault.code), TEXT[fault.code], fault.detail), status, headers)
     except BusDown as error:
-        body = {"code": 503, "msg": "the bus did not answer", "detail": str(error)}
-        return _json(body, status=503, headers={"Retry-After": "1"})
+        return _json(_error(503, "the bus did not answer", str(error)), 503, {"Retry-After": "1"})
     return response
 
 
-def _history(stream: Stream, past: Past, first: int | None, gap: dict[str, Any] | None) -> list[bytes]:
-    """Messages of a stretch of log; what is missing before its first entry is named."""
+def _history(stream: Stream, past: Past, expected: int | None, gap: Fields | None, limit: int) -> list[bytes]:
+    """Messages of a stretch of log. What is missing before, between or behind its entries is named."""
     out = [orjson.dumps(gap)] if gap else []
-    if past.record is None:
+    record = past.record
+    if record is None:
         return out
-    if past.entries and first is not None and past.entries[0][0] > first:
-        found = past.entries[0][0]
-        epoch = past.record.epoch_of(first)
-        after = Position(past.record.epoch_of(found), found)
-        out.append(orjson.dumps(messages.gap(stream.key, epoch, first, found - 1, after, "history")))
+    cause = "history"
     for seq, entry in past.entries:
-        if isinstance(entry, Gap):
-            at = Position(past.record.epoch_of(seq), seq + 1)
-            fields = messages.gap(stream.key, at.epoch, seq, seq, at, entry.cause, seq=seq, ids=entry.ids)
-            out.append(orjson.dumps(fields))
-        else:
-            out.append(_message(past, seq, entry))
+        if expected is not None and seq > expected:
+            out.append(_hole(stream, record, expected, seq, cause))
+        out.append(_entry(stream, past, seq, entry))
+        expected, cause = seq + 1, "bus"
+    if expected is not None and len(past.entries) < limit and record.seq >= expected:
+        out.append(_hole(stream, record, expected, record.seq + 1, cause))
     return out
+
+
+def _hole(stream: Stream, record: Record, first: int, found: int, cause: str) -> bytes:
+    after = Position(record.epoch_of(found), found)
+    return orjson.dumps(messages.gap(stream.key, record.epoch_of(first), first, found - 1, after, cause))
+
+
+def _entry(stream: Stream, past: Past, seq: int, entry: Entry) -> bytes:
+    if not isinstance(entry, Gap):
+        return _message(past, seq, entry)
+    epoch = past.record.epoch_of(seq) if past.record else None
+    after = Position(epoch, seq + 1)
+    return orjson.dumps(messages.gap(stream.key, epoch, seq, seq, after, entry.cause, seq=seq, ids=entry.ids))
 
 
 def _message(past: Past, seq: int, tick: Tick) -> bytes:
@@ -144,12 +163,20 @@ def _state(past: Past, now_ns: int) -> dict[str, Any]:
     return {"epoch": at.epoch, "seq": at.seq, "age_s": age_s}
 
 
+def _start(past: Past) -> Position:
+    """Where a stretch of log begins; its end where it is empty."""
+    if past.record is None:
+        return Position(None, 0)
+    first = past.entries[0][0] if past.entries else past.record.seq + 1
+    return Position(past.record.epoch_of(first), first)
+
+
 def _position(text: str | None) -> Position | None:
     if text is None:
         return None
     epoch, _, seq = text.rpartition(":")
     if not epoch or not seq.isascii() or not seq.isdigit() or len(seq) > 18:
-        raise BadRequest(f"since: {text!r} is not EPOCH:SEQ")
+        raise _bad(f"since: {text!r} is not EPOCH:SEQ")
     return Position(epoch, int(seq))
 
 
@@ -157,8 +184,16 @@ def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT):
-        raise BadRequest(f"limit: {text!r} is not a whole number from 1 to {MAX_LIMIT}")
+        raise _bad(f"limit: {text!r} is not a whole number from 1 to {MAX_LIMIT}")
     return int(text)
+
+
+def _bad(detail: str) -> ProtocolError:
+    return ProtocolError(Code.INVALID_SYNTAX, detail)
+
+
+def _error(code: int, text: str, detail: str) -> Fields:
+    return {"code": code, "msg": text, "detail": detail} if detail else {"code": code, "msg": text}
 
 
 def _json(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -37,6 +37,9 @@ class LiveStream:
     def take(self, batch: Batch) -> list[Gap]:
         """Adds a batch to what is pending; answers the in-band gaps in it."""
         gaps = []
+        if self.at is not None and self.at.epoch is None:
+            # a client that was told of no epoch could not resume from what it is about to get
+            self.enter(Position(batch.epoch, batch.first), batch.ts_gateway)
         for seq, entry in enumerate(batch.entries, batch.first):
             if isinstance(entry, Gap):
                 gaps.append(entry)

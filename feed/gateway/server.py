@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from importlib.resources import files
 from typing import Final, NamedTuple
 
 import structlog
@@ -14,6 +13,7 @@ from feed.gateway import origin
 from feed.gateway.auth import Anyone, Authenticator, from_headers
 from feed.gateway.feeds import Feeds
 from feed.gateway.http import Rest, answer_faults
+from feed.gateway.page import add_page
 from feed.gateway.session import Session
 from feed.gateway.socket import Socket
 from feed.settings import Values
@@ -53,15 +53,9 @@ class Gateway:
         """Binds. Raises OSError where the address is taken."""
         self._feeds = Feeds(self._values, self._settings.feeds)
         app = web.Application(middlewares=[answer_faults])
-        web_files = files("feed").joinpath("web")
-        page = web_files.joinpath("index.html").read_text().replace("{{feeds}}", ",".join(self._feeds.names))
-
-        async def index(_: web.Request) -> web.Response:
-            return web.Response(text=page, content_type="text/html")
-
-        app.add_routes([web.get("/", index), web.get("/v2/{feed}", self._stream)])
-        app.add_routes(Rest(self._feeds.names, self._store).routes())
-        app.router.add_static("/web", str(web_files))
+        add_page(app, self._feeds.names)
+        app.add_routes([web.get("/v2/{feed}", self._stream)])
+        app.add_routes(Rest(self._feeds.names, self._store, self._authenticator).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._settings.host, self._settings.port, backlog=4096)

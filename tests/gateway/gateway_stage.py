@@ -88,6 +88,7 @@ class Client:
         self.ws = ws
         self.packed = packed
         self.pending: list[Message] = []
+        self.epochs: dict[str, Message] = {}
 
     async def send(self, message: Any) -> None:
         await self.ws.send(msgpack.packb(message) if self.packed else json.dumps(message))
@@ -111,14 +112,17 @@ class Client:
             return frame
 
     async def some(self, count: int, types: str = "tqb", skip: Iterable[str] = ("heartbeat",)) -> list[Message]:
-        """The next `count` messages of these types; others than those to skip are a fault."""
+        """The next `count` messages of these types, epochs kept apart; others than those to skip are a fault."""
         found: list[Message] = []
         async with asyncio.timeout(PATIENCE_S):
             while len(found) < count:
                 if not self.pending:
                     self.pending = await self.frame()
                 message = self.pending.pop(0)
-                if message["T"] in types or message["T"] in ("gap", "epoch"):
+                if message["T"] == "epoch":
+                    assert self.ws.subprotocol, "depth one has no epochs"
+                    self.epochs[message["stream"]] = message
+                elif message["T"] in types or message["T"] == "gap":
                     found.append(message)
                 else:
                     assert message["T"] in skip, message

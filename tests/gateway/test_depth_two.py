@@ -225,6 +225,22 @@ def test_a_wildcard_covers_what_is_there_and_what_comes(redis_url: str, packed: 
     play(scene)
 
 
+def test_a_streams_first_epoch_is_announced_before_its_first_tick(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url) as stage, stage.client(2) as client:
+            assert (await client.subscribe(trades=["A"]))["streams"] == {"trades:A": START}
+            stage.trade("A")
+            (first, *_) = await client.frame()
+            async with stage.client(2) as late:
+                epoch = (await late.subscribe(trades=["A"]))["streams"]["trades:A"]["epoch"]
+            assert first == {"T": "epoch", "stream": "trades:A", "epoch": epoch, "seq": 1}
+            stage.trade("A")
+            await client.some(1)
+            assert not client.epochs, "once"
+
+    play(scene)
+
+
 def test_an_unknown_symbol_is_silent_until_it_trades(redis_url: str) -> None:
     async def scene() -> None:
         async with serving(redis_url) as stage, stage.client(2) as client:
