@@ -142,6 +142,7 @@ def test_a_form_is_joined_once_for_all_its_cohorts(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(("depth", "stamps"), [(1, False), (2, False), (2, True)])
 def test_each_form_gets_what_it_asked_for(codec: Any, depth: int, stamps: bool) -> None:
     stage, client = Stage(), Client()
+    stage.ticks(A)  # so that the epoch is known
     stage.subscribe(client, A, codec=codec, depth=depth, stamps=stamps)
     stage.ticks(A)
     stage.clock.turn(0.5)
@@ -153,7 +154,7 @@ def test_each_form_gets_what_it_asked_for(codec: Any, depth: int, stamps: bool) 
     if stamps:
         gateway_us = (T0 + 1_000 * 10**9) // 1000
         assert (message["ti"], message["tp"], message["tg"], message["tw"]) == (
-            (T0 + 1_001) // 1000, gateway_us - 1, gateway_us, gateway_us,
+            (T0 + 1_002) // 1000, gateway_us - 1, gateway_us, gateway_us,
         )  # fmt: skip
 
 
@@ -162,7 +163,7 @@ def test_what_comes_from_the_log_has_no_publish_time() -> None:
     stage.subscribe(client, A, stamps=True)
     stage.ticks(A, ts_pub=0)
     stage.clock.turn()
-    (message,) = client.read()
+    (_, message) = client.read()
     assert "tp" not in message
     assert "tg" in message
 
@@ -181,17 +182,29 @@ def test_in_band_gaps_holes_and_epochs_come_in_order_and_to_depth_two_only() -> 
     stage.clock.turn()
     assert [message["p"] for message in one.read()] == [1.0, 3.0, 7.0, 8.0]
     messages = two.read()
-    assert [message["T"] for message in messages] == ["t", "gap", "t", "gap", "t", "epoch", "t"]
-    assert messages[1] == {
+    assert [message["T"] for message in messages] == ["epoch", "t", "gap", "t", "gap", "t", "epoch", "t"]
+    assert messages[0] == {"T": "epoch", "stream": "trades:A", "epoch": EPOCH, "seq": 1}
+    assert messages[2] == {
         "T": "gap", "stream": "trades:A", "epoch": EPOCH, "from": 2, "to": 2, "next": {"epoch": EPOCH, "seq": 3},
         "cause": "venue", "q": 2, "ids": [8, 9],
     }  # fmt: skip
-    assert messages[3] == {
+    assert messages[4] == {
         "T": "gap", "stream": "trades:A", "epoch": EPOCH, "from": 4, "to": 6, "next": {"epoch": "e2", "seq": 7},
         "cause": "bus",
     }  # fmt: skip
-    assert messages[5] == {"T": "epoch", "stream": "trades:A", "epoch": "e3", "seq": 8}
+    assert messages[6] == {"T": "epoch", "stream": "trades:A", "epoch": "e3", "seq": 8}
     assert seqs(messages) == [1, 2, 3, 7, 8]
+
+
+def test_a_streams_first_epoch_is_told_once_and_before_its_first_tick() -> None:
+    stage, one, two = Stage(), Client(), Client()
+    stage.subscribe(one, A, depth=1)
+    stage.subscribe(two, A)
+    stage.ticks(A, 2)
+    stage.ticks(A)
+    stage.clock.turn()
+    assert [message["T"] for message in one.read()] == ["t", "t", "t"]
+    assert [message["T"] for message in two.read()] == ["epoch", "t", "t", "t"]
 
 
 def test_depth_one_gets_no_empty_frame_for_a_gap() -> None:
@@ -249,7 +262,7 @@ def test_a_heartbeat_never_names_what_is_still_pending() -> None:
     stage.ticks(A)
     stage.hub.beat(1.0)
     for each in (client, idle):
-        assert [message["T"] for message in each.read()] == ["t"]
+        assert [message["T"] for message in each.read()] == ["epoch", "t"]
 
 
 def test_without_the_bus_a_heartbeat_names_nothing() -> None:
@@ -343,4 +356,16 @@ def test_bars_and_quotes_go_by_their_kind() -> None:
     for each in (bars, quotes, A):
         stage.ticks(each)
     stage.clock.turn()
-    assert {message["T"] for message in client.read()} == {"b", "q"}
+    assert {message["T"] for message in client.read() if "q" in message} == {"b", "q"}
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_streams_first_epoch_is_said_before_its_first_tick(depth: int) -> None:
+    stage, client = Stage(), Client()
+    stage.subscribe(client, A, depth=depth)
+    stage.hub.opened(A, START, None)
+    stage.ticks(A)
+    stage.ticks(A)
+    stage.clock.turn()
+    told = [(message["T"], message.get("seq")) for message in client.read()]
+    assert told == [("t", None)] * 2 if depth == 1 else [("epoch", 1), ("t", None), ("t", None)]

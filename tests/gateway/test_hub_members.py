@@ -29,17 +29,28 @@ class Member(Client):
         super().__init__(name)
         self.form: Form = FORMS[0]
         self.at: dict[str, int] = {}
+        self.epoch: dict[str, str | None] = {}
         self.under_way: Selection | None = None
 
     def take(self) -> None:
-        """Reads what came; each number is the next of its stream, heartbeats name the last."""
+        """Reads what came; each number is the next of its stream and its epoch is known, heartbeats name the last."""
         for message in self.read():
             if message["T"] == "heartbeat":
                 assert {key: self.at.get(key, 0) for key in message["seq"]} == message["seq"], self
                 continue
+            if message["T"] == "epoch":
+                assert self.epoch.get(message["stream"]) is None
+                assert message["seq"] == self.at.get(message["stream"], 0) + 1
+                self.epoch[message["stream"]] = message["epoch"]
+                continue
+            if message["T"] == "epoch":  # of a stream's first tick, which follows
+                assert message["seq"] == 1
+                assert self.form.depth == 2
+                continue
             key = f"{ {'t': TRADES, 'q': QUOTES}[message['T']] }:{message['S']}"
             value = message["p"] if message["T"] == "t" else message["bp"]
             assert message["q"] == value == self.at.get(key, message["q"] - 1) + 1, (self, key, self.at.get(key))
+            assert self.epoch[key] == EPOCH
             self.at[key] = message["q"]
 
 
@@ -138,6 +149,7 @@ class Members(RuleBasedStateMachine):
         for live in added:
             assert live.at is not None
             member.at[live.key] = live.at.seq
+            member.epoch[live.key] = live.at.epoch
         member.selection, member.under_way = member.under_way, None
 
     @rule(
@@ -161,6 +173,7 @@ class Members(RuleBasedStateMachine):
             assert live.at is not None
             # all up to now was sent, and nothing more comes
             assert member.at.pop(live.key, live.at.seq) == live.at.seq
+            member.epoch.pop(live.key, None)
         member.selection = after
         self.interest.release(gone, gone_kinds)
 

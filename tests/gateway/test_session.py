@@ -294,6 +294,22 @@ def test_too_many_commands_are_429_and_those_who_go_on_are_closed(redis_url: str
     play(scene)
 
 
+def test_who_slows_down_in_time_is_not_closed(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, commands_per_s=20.0) as stage, stage.client() as client:
+            refused = 0
+            while refused < 2 * session.EXCESS_COMMANDS:
+                in_a_row = 0
+                while in_a_row < session.EXCESS_COMMANDS - 1:
+                    (answer,) = await client.ask({"action": "subscribe"})
+                    in_a_row += answer["T"] == "error"
+                refused += in_a_row
+                await asyncio.sleep(0.1)  # two more commands become due
+                assert await client.ask({"action": "subscribe"}) == subscription()
+
+    play(scene)
+
+
 def test_commands_that_are_ready_together_are_answered_in_order(redis_url: str) -> None:
     async def scene() -> None:
         async with serving(redis_url) as stage, stage.client() as client:
