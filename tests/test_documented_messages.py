@@ -12,6 +12,7 @@ from feed.bus.store import Past
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Bar, Quote, Trade
+from feed.gateway.auth import Anyone
 from feed.gateway.forms import Message, form_of
 from feed.gateway.http import Rest, answer_faults
 from feed.wire import messages
@@ -83,7 +84,7 @@ class Shelf:
 def rest(query: str) -> bytes:
     path, _, _ = query.partition("?")
     request = make_mocked_request("GET", f"/v2/binance/{query}", match_info={"feed": "binance"})
-    asked = getattr(Rest(["binance"], Shelf()), path)  # type: ignore[arg-type]
+    asked = getattr(Rest(["binance"], Shelf(), Anyone()), path)  # type: ignore[arg-type]
     with mock.patch("time.time_ns", return_value=RECV + 12_000_000):
         response = asyncio.run(answer_faults(request, asked))
     assert isinstance(response, web.Response)

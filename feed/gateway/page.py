@@ -1,0 +1,36 @@
+"""The live page: files of `feed/web`, and what a browser may do with them."""
+
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Final
+
+from aiohttp import web
+
+# Nothing but this gateway's own files and sockets, no inline script, no text ever parsed as HTML. `no-cache` has a
+# browser ask each time, so that a page never runs modules of two versions.
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def add_page(app: web.Application, feeds: Iterable[str]) -> None:
+    """Adds `/` and `/web/NAME`. The page learns the feeds from a token in its HTML."""
+    folder = files("feed").joinpath("web")
+    page = folder.joinpath("index.html").read_text().replace("{{feeds}}", ",".join(feeds))
+
+    async def index(_: web.Request) -> web.Response:
+        return web.Response(text=page, content_type="text/html")
+
+    async def guard(request: web.Request, response: web.StreamResponse) -> None:
+        if request.match_info.route.resource in resources:
+            response.headers.update(HEADERS)
+
+    (root,) = app.add_routes([web.get("/", index)])
+    resources = (root.resource, app.router.add_static("/web", str(folder)))
+    app.on_response_prepare.append(guard)
