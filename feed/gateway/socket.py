@@ -23,5 +23,10 @@ class Socket(web.WebSocketResponse):
 
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = False) -> bool:  # noqa: ARG002
         if self._cut is None:
-            self._cut = asyncio.get_running_loop().call_later(CLOSE_WAIT_S, self._transport.abort)
+            self._cut = asyncio.get_running_loop().call_later(CLOSE_WAIT_S, self._abort)
         return await super().close(code=code, message=message, drain=False)
+
+    def _abort(self) -> None:
+        # asyncio's own transports can't be aborted when they are closed already
+        if not self._transport.is_closing() or self._transport.get_write_buffer_size():
+            self._transport.abort()

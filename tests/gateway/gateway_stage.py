@@ -24,13 +24,14 @@ from feed.settings import Gateway as GatewayKnobs
 PATIENCE_S = 10.0
 T0 = 1_723_161_600 * NS_PER_S
 Message = dict[str, Any]
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 CONNECTED = [{"T": "success", "msg": "connected"}]
 AUTHENTICATED = [{"T": "success", "msg": "authenticated"}]
 
 
-def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Runs a scene on the event loop of production; what nobody caught or awaited fails it."""
+def play(scene: Callable[[], Coroutine[Any, Any, None]], loop_factory: LoopFactory = uvloop.new_event_loop) -> None:
+    """Runs a scene, on uvloop unless told otherwise; what nobody caught or awaited fails it."""
     complaints: list[str] = []
 
     async def main() -> None:
@@ -38,9 +39,9 @@ def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
         loop.set_exception_handler(lambda _, context: complaints.append(str(context)))
         await scene()
 
-    with _logged(complaints), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with _logged(complaints), asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(main())
-    assert not complaints
+    assert not complaints, complaints
 
 
 @contextmanager

@@ -357,15 +357,3 @@ def test_bars_and_quotes_go_by_their_kind() -> None:
         stage.ticks(each)
     stage.clock.turn()
     assert {message["T"] for message in client.read() if "q" in message} == {"b", "q"}
-
-
-@pytest.mark.parametrize("depth", [1, 2])
-def test_a_streams_first_epoch_is_said_before_its_first_tick(depth: int) -> None:
-    stage, client = Stage(), Client()
-    stage.subscribe(client, A, depth=depth)
-    stage.hub.opened(A, START, None)
-    stage.ticks(A)
-    stage.ticks(A)
-    stage.clock.turn()
-    told = [(message["T"], message.get("seq")) for message in client.read()]
-    assert told == [("t", None)] * 2 if depth == 1 else [("epoch", 1), ("t", None), ("t", None)]

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 from prometheus_client import REGISTRY
 
 from feed.gateway import socket as socket_module
-from tests.gateway.gateway_stage import Stage, play, serving, until
+from tests.gateway.gateway_stage import LoopFactory, Stage, play, serving, until
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 
+LOOPS = pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
 # one of these is more than two sockets' buffers hold of small ticks
 LARGE = ("x" * 100_000,)
 
@@ -113,7 +115,8 @@ def test_who_never_reads_is_cut_off_and_the_others_get_everything(redis_url: str
     play(scene)
 
 
-def test_who_reads_on_in_time_learns_why(redis_url: str) -> None:
+@LOOPS
+def test_who_reads_on_in_time_learns_why(redis_url: str, loop: LoopFactory) -> None:
     async def scene() -> None:
         async with serving(redis_url, outbox_bytes=65_536) as stage, stalled(stage) as client:
             before = closes(4008)
@@ -125,7 +128,7 @@ def test_who_reads_on_in_time_learns_why(redis_url: str) -> None:
             close = b"\x88\x02" + (4008).to_bytes(2, "big")
             assert seen.endswith(bytes((0x81, len(reason))) + reason + close)
 
-    play(scene)
+    play(scene, loop)
 
 
 def test_answers_that_nobody_reads_count_too(redis_url: str) -> None:
@@ -146,12 +149,15 @@ def test_answers_that_nobody_reads_count_too(redis_url: str) -> None:
     play(scene)
 
 
+@LOOPS
 @pytest.mark.parametrize(
     ("opcode", "payload"),
     [(1, b" " * 65_537), (8, (1000).to_bytes(2, "big")), (9, b""), (3, b"")],
     ids=["too big", "close", "ping then gone", "unknown opcode"],
 )
-def test_no_way_of_ending_is_held_up_by_a_peer_that_reads_nothing(redis_url: str, opcode: int, payload: bytes) -> None:
+def test_no_way_of_ending_is_held_up_by_a_peer_that_reads_nothing(
+    redis_url: str, opcode: int, payload: bytes, loop: LoopFactory
+) -> None:
     async def scene() -> None:
         async with serving(redis_url, ping_s=1.0) as stage, stalled(stage) as client:
             await fill(stage, 300_000)
@@ -161,7 +167,7 @@ def test_no_way_of_ending_is_held_up_by_a_peer_that_reads_nothing(redis_url: str
             await stage.gone()
             await until(lambda: session._transport.get_write_buffer_size() == 0)
 
-    play(scene)
+    play(scene, loop)
 
 
 def test_a_server_that_stops_is_not_held_up_by_a_peer_that_reads_nothing(redis_url: str) -> None:
