@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from feed.bus.reading import Batch
 from feed.core.streams import Stream
 from feed.core.ticks import Trade
+from feed.gateway.auth import Credentials
 from feed.gateway.server import Gateway
 from feed.settings import Gateway as GatewayKnobs
 from feed.settings import Redis, Values
@@ -278,6 +279,24 @@ def test_a_tick_that_cannot_be_encoded_ends_the_gateway_and_not_in_silence(redis
         assert [type(complaint["exception"]) for complaint in complaints] == [TypeError]
 
     asyncio.run(scene())
+
+
+def test_a_fault_of_one_session_is_1011_for_its_client_and_nobody_else(redis_url: str) -> None:
+    class Broken(Doorkeeper):
+        async def accepts(self, credentials: Credentials) -> bool:
+            if credentials.token == "boom":
+                raise ZeroDivisionError
+            return True
+
+    async def scene() -> None:
+        async with serving(redis_url, Broken()) as stage, stage.client() as good, stage.client() as client:
+            await good.send({"action": "auth", "token": "t"})
+            await client.send({"action": "auth", "token": "boom"})
+            assert await client.closed() == (1011, [])
+            assert (await good.frame())[0]["msg"] == "authenticated"
+
+    with pytest.raises(AssertionError, match="Error handling request"):  # it is logged
+        play(scene)
 
 
 def test_without_redis_the_gateway_serves_and_is_not_ready(redis_url: str) -> None:
