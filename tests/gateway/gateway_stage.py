@@ -29,6 +29,18 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 CONNECTED = [{"T": "success", "msg": "connected"}]
 AUTHENTICATED = [{"T": "success", "msg": "authenticated"}]
 
+# Alpaca's other channels, which its clients look up in an answer
+EMPTY = {"updatedBars": [], "dailyBars": [], "statuses": [], "lulds": [], "corrections": [], "cancelErrors": []}
+
+
+def subscription(**symbols: list[str]) -> list[Message]:
+    """The answer to a subscription at depth one: the whole set."""
+    return [{"T": "subscription", "trades": [], "quotes": [], "bars": [], **symbols, **EMPTY}]
+
+
+def error(code: int, text: str) -> list[Message]:
+    return [{"T": "error", "code": code, "msg": text}]
+
 
 def play(scene: Callable[[], Coroutine[Any, Any, None]], loop_factory: LoopFactory = uvloop.new_event_loop) -> None:
     """Runs a scene, on uvloop unless told otherwise; what nobody caught or awaited fails it."""

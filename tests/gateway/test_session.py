@@ -7,34 +7,22 @@ from typing import Any
 
 import msgpack
 import pytest
-from prometheus_client import REGISTRY
 from websockets.exceptions import ConnectionClosed
 
 from feed.gateway import session
 from tests.gateway.gateway_stage import (
     AUTHENTICATED,
-    CONNECTED,
     T0,
-    Doorkeeper,
     bar,
+    error,
     play,
     quote,
     serving,
-    until,
+    subscription,
 )
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 BOTH = pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
-
-EMPTY = {"updatedBars": [], "dailyBars": [], "statuses": [], "lulds": [], "corrections": [], "cancelErrors": []}
-
-
-def subscription(**symbols: list[str]) -> list[dict[str, Any]]:
-    return [{"T": "subscription", "trades": [], "quotes": [], "bars": [], **symbols, **EMPTY}]
-
-
-def error(code: int, text: str) -> list[dict[str, Any]]:
-    return [{"T": "error", "code": code, "msg": text}]
 
 
 @BOTH
@@ -75,114 +63,6 @@ def test_the_whole_way(redis_url: str, packed: bool) -> None:
 def _text(ns: int) -> str:
     seconds, fraction = divmod(ns, 10**9)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}".rstrip("0") + "Z"
-
-
-def test_auth_may_come_before_the_greeting_is_read_and_every_step_is_one_frame(redis_url: str) -> None:
-    async def scene() -> None:
-        async with serving(redis_url, Doorkeeper()) as stage, stage.open() as ws:
-            await ws.send('{"action":"auth","key":"k","secret":"s"}')
-            await ws.send('{"action":"subscribe","trades":["A"]}')
-            frames = [json.loads(await ws.recv()) for _ in range(3)]
-            assert frames == [CONNECTED, AUTHENTICATED, subscription(trades=["A"])]
-
-    play(scene)
-
-
-@BOTH
-@pytest.mark.parametrize(
-    "headers",
-    [{"Authorization": "Bearer t"}, {"APCA-API-KEY-ID": "k", "APCA-API-SECRET-KEY": "s"}],
-    ids=["bearer", "alpaca"],
-)
-def test_credentials_in_the_handshake(redis_url: str, packed: bool, headers: dict[str, str]) -> None:
-    async def scene() -> None:
-        async with (
-            serving(redis_url, Doorkeeper()) as stage,
-            stage.client(packed=packed, additional_headers=dict(headers)) as client,
-        ):
-            assert await client.frame() == AUTHENTICATED
-            assert await client.ask({"action": "subscribe", "trades": ["A"]}) == subscription(trades=["A"])
-            assert await client.ask({"action": "auth", "token": "t"}) == error(403, "already authenticated")
-
-    play(scene)
-
-
-def test_wrong_credentials_in_the_handshake_end_it(redis_url: str) -> None:
-    async def scene() -> None:
-        wrong = {"Authorization": "Bearer nope"}
-        async with serving(redis_url, Doorkeeper()) as stage, stage.client(additional_headers=wrong) as client:
-            assert await client.closed() == (4501, error(402, "auth failed"))
-
-    play(scene)
-
-
-@BOTH
-def test_nothing_is_told_to_who_is_not_authenticated(redis_url: str, packed: bool) -> None:
-    async def scene() -> None:
-        async with serving(redis_url, Doorkeeper()) as stage, stage.client(packed=packed) as client:
-            for action in ("subscribe", "unsubscribe"):
-                assert await client.ask({"action": action, "trades": ["A"]}) == error(401, "not authenticated")
-            assert await client.ask({"action": "auth", "token": "t"}) == AUTHENTICATED
-            assert await client.ask({"action": "auth", "token": "t"}) == error(403, "already authenticated")
-            assert await client.ask({"action": "subscribe", "trades": ["A"]}) == subscription(trades=["A"])
-
-    play(scene)
-
-
-@BOTH
-def test_wrong_credentials_end_the_connection(redis_url: str, packed: bool) -> None:
-    async def scene() -> None:
-        async with serving(redis_url, Doorkeeper()) as stage, stage.client(packed=packed) as client:
-            await client.send({"action": "auth", "key": "k", "secret": "wrong"})
-            assert await client.closed() == (4501, error(402, "auth failed"))
-            await stage.gone()
-
-    play(scene)
-
-
-@BOTH
-def test_who_does_not_authenticate_in_time_is_closed(redis_url: str, packed: bool) -> None:
-    async def scene() -> None:
-        async with serving(redis_url, Doorkeeper(), auth_timeout_s=0.1) as stage:
-            async with stage.client(packed=packed) as client:
-                assert await client.closed() == (4501, error(404, "auth timeout"))
-            async with stage.client(packed=packed, additional_headers={"Authorization": "Bearer t"}) as client:
-                assert await client.frame() == AUTHENTICATED
-                await asyncio.sleep(0.15)  # past the time that others have
-                assert await client.ask({"action": "subscribe"}) == subscription()
-
-    play(scene)
-
-
-def test_who_left_before_the_time_was_up_is_not_counted(redis_url: str) -> None:
-    def timeouts() -> float:
-        return REGISTRY.get_sample_value("feed_gateway_errors_total", {"code": "404"}) or 0.0
-
-    async def scene() -> None:
-        before = timeouts()
-        async with serving(redis_url, Doorkeeper(), auth_timeout_s=0.05) as stage:
-            async with stage.client():
-                pass
-            await stage.gone()
-            await asyncio.sleep(0.1)  # past the time
-        assert timeouts() == before
-
-    play(scene)
-
-
-def test_an_answer_of_the_authenticator_that_comes_too_late_is_not_told(redis_url: str) -> None:
-    async def scene() -> None:
-        doorkeeper = Doorkeeper()
-        doorkeeper.lets_go.clear()
-        async with serving(redis_url, doorkeeper, auth_timeout_s=0.1) as stage, stage.client() as client:
-            await client.send({"action": "auth", "token": "t"})
-            await until(lambda: doorkeeper.asked)
-            assert await client.frame() == error(404, "auth timeout")
-            doorkeeper.lets_go.set()
-            assert await client.closed() == (4501, [])
-            await stage.gone()
-
-    play(scene)
 
 
 @BOTH
