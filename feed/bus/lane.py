@@ -4,7 +4,7 @@ Pure: the publisher brings the clock and the connection.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from feed.core.streams import Stream
@@ -29,11 +29,15 @@ class Item(NamedTuple):
 
 @dataclass(slots=True)
 class Run:
-    """Ticks between which nothing is missing. `prev` is the venue id that the stream must have reached before them."""
+    """Ticks between which nothing is missing. `prev` is the venue id that the stream must have reached before them.
+
+    `lost` says that this worker itself gave ticks up just before them: a gap, whatever the stream knows.
+    """
 
     prev: str
     named: bool
     cause: str
+    lost: bool = False
     items: deque[Item] = field(default_factory=deque)
 
 
@@ -51,7 +55,7 @@ class Call:
 
     @property
     def flags(self) -> str:
-        return ("i" if self.run.named else "") + ("f" if self.force else "")
+        return ("i" if self.run.named else "") + ("f" if self.force else "") + ("l" if self.run.lost else "")
 
 
 class Lane:
@@ -65,26 +69,32 @@ class Lane:
         self.held_until = 0.0  # monotonic time before which the call is not sent
         self.epoch: bytes | None = None  # as of the last answer
         self.seq = 0  # highest seq seen on the stream, in answers
+        self.id = ""  # venue id up to which the stream was known to be published then
         self.trim_below = 0
         self._runs: deque[Run] = deque()
+        self._begun = False
         self._last_id: int | None = None
         self._broken = True  # the next tick can't vouch for what came before it
+        self._lost = False
         self._cause = "venue"
         self._published: deque[tuple[float, int]] = deque()
 
     def offer(self, tick: Tick, data: bytes) -> int:
         """Adds a tick; answers the bytes it takes."""
+        self._begun = True
         unbroken = not self._broken if not self.contiguous or tick.id is None else self._follows(tick.id)
         if not (unbroken and self._runs):
             self._runs.append(self._new_run(tick.id, unbroken))
         item = Item("" if tick.id is None else str(tick.id), tick.ts_event // 1000, data, tick.ts_recv)
         self._runs[-1].items.append(item)
-        self._last_id, self._broken, self._cause = tick.id, False, "venue"
+        self._last_id, self._broken, self._lost, self._cause = tick.id, False, False, "venue"
         return item.size
 
     def interrupted(self) -> None:
         """The source reconnected. Contiguous ids will show what is missing; others can only say that it may be."""
         self._broken = True
+        if self._last_id is None and self._begun:
+            self._lost = True  # ticks without ids: no script can tell whether a peer had them
 
     def next_call(self, number: int, max_ticks: int) -> Call | None:
         """Takes up to `max_ticks` waiting ticks into a call, which is under way until `done`."""
@@ -95,8 +105,8 @@ class Lane:
             self._runs.popleft()
             taken = run
         else:
-            taken = Run(run.prev, run.named, run.cause, deque(run.items.popleft() for _ in range(max_ticks)))
-            run.prev, run.named, run.cause = taken.items[-1].id, self.contiguous, "venue"
+            taken = replace(run, items=deque(run.items.popleft() for _ in range(max_ticks)))
+            run.prev, run.named, run.cause, run.lost = taken.items[-1].id, self.contiguous, "venue", False
         self.call = Call(number, taken)
         return self.call
 
@@ -104,6 +114,7 @@ class Lane:
         """The call was answered: the stream stands at `last_seq`. Answers the bytes that it frees."""
         assert self.call is not None
         freed = sum(item.size for item in self.call.items)
+        self.id = self.call.items[-1].id
         self.call = None
         self.seq = max(self.seq, last_seq)
         # eight marks are enough to trim by age; one a second took 15 MB for 2,000 streams
@@ -121,14 +132,14 @@ class Lane:
         item = run.items.popleft()
         if run.items:
             first = run.items[0].id
-            run.prev, run.named = (_before(first), True) if self.contiguous else (first, False)
-            run.cause = "ingest"
+            run.prev, run.named = (_before(first), True) if self.contiguous and first else (first, False)
+            run.cause, run.lost = "ingest", True
         else:
             self._runs.popleft()
             if self._runs:
-                self._runs[0].cause = "ingest"
+                self._runs[0].cause, self._runs[0].lost = "ingest", True
             else:
-                self._broken, self._cause = True, "ingest"
+                self._broken, self._lost, self._cause = True, True, "ingest"
         return item.size
 
     def oldest_age_s(self, now_ns: int) -> float:
@@ -145,13 +156,13 @@ class Lane:
 
     def _new_run(self, tick_id: int | None, unbroken: bool) -> Run:
         if tick_id is None:
-            return Run("", False, self._cause)
+            return Run("", False, self._cause, self._lost)
         if self.contiguous:
-            return Run(_before(str(tick_id)), True, self._cause)
+            return Run(_before(str(tick_id)), True, self._cause, self._lost)
         if unbroken and self._last_id is not None:
-            return Run(str(self._last_id), False, self._cause)
+            return Run(str(self._last_id), False, self._cause, self._lost)
         # who can't tell what is missing asks that the stream has reached its own first tick by someone else's hand
-        return Run(str(tick_id), False, self._cause)
+        return Run(str(tick_id), False, self._cause, self._lost)
 
 
 def _before(tick_id: str) -> str:

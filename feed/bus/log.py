@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import structlog
+
 from feed.bus import names
 from feed.bus.connect import Command
 from feed.bus.entry import Entry, unpack
@@ -13,6 +15,8 @@ PAGE = 1_000
 LAST = 4
 
 Entries = list[tuple[int, Entry]]
+
+log = structlog.get_logger(__name__)
 
 
 def record_command(stream: Stream) -> Command:
@@ -39,8 +43,17 @@ def last_command(stream: Stream) -> Command:
 
 
 def entries(stream: Stream, reply: list[Any]) -> Entries:
-    """Entries with their seq, from either command's reply. Raises ValueError for bytes that no publisher wrote."""
-    return [(int(entry_id.split(b"-")[0]), unpack(stream.symbol, fields[1])) for entry_id, fields in reply]
+    """Entries with their seq, from either command's reply.
+
+    One that this version can't read (a newer worker's, say) is left out, and its reader misses its number.
+    """
+    found: Entries = []
+    for entry_id, fields in reply:
+        try:
+            found.append((int(entry_id.split(b"-")[0]), unpack(stream.symbol, fields[1])))
+        except ValueError as error:
+            log.error("unreadable_entry", stream=stream.name, id=entry_id.decode(), error=str(error))
+    return found
 
 
 def atomically(*commands: Command) -> list[Command]:
@@ -53,4 +66,11 @@ def directory_command(feed: str) -> Command:
 
 
 def directory(reply: list[bytes]) -> frozenset[Stream]:
-    return frozenset(parse_stream(name.decode()) for name in reply)
+    """The streams; names of kinds that this version does not know are left out."""
+    found = set()
+    for name in reply:
+        try:
+            found.add(parse_stream(name.decode()))
+        except ValueError as error:
+            log.warning("unknown_stream", error=str(error))
+    return frozenset(found)

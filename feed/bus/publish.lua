@@ -4,23 +4,24 @@
 -- KEYS: log, meta, channel
 -- ARGV: 1 run id of the Redis process that the caller is connected to
 --       2 epoch to begin if one must begin
---       3 worker   4 number of this call, rising over the worker's life and lives
---       5 prev: venue id below which the stream must not stand ("" = not known)
---       6 flags: "i" the hole below prev can be named by ids; "f" publish even with that hole, naming it
---       7 cause of such a hole
---       8 floor: the highest seq that the caller saw on this stream
---       9 log entries below this seq are trimmed ("0" = none)   10 longest log
---      11 an id that goes back, later than this many microseconds after the last tick, is a reset
---      12 publish time, 13 receive time: MessagePack integers, spliced as they are
---      14 PUBLISH or SPUBLISH
---      15.. per tick: venue id ("" = none), event time in microseconds, bytes
+--       3 worker   4 number of this call, rising over the worker's life and lives   5 the life, a random word
+--       6 prev: venue id below which the stream must not stand ("" = not known)
+--       7 flags: "i" the hole below prev can be named by ids; "f" publish even with that hole, naming it;
+--         "l" the caller itself lost ticks before these
+--       8 cause of such a hole
+--       9 floor: the highest seq that the caller saw on this stream   10 the venue id that was published by then
+--      11 log entries below this seq are trimmed ("0" = none)   12 longest log
+--      13 an id that goes back, later than this many microseconds after the last tick, is a reset
+--      14 publish time, 15 receive time: MessagePack integers, spliced as they are
+--      16 PUBLISH or SPUBLISH
+--      17.. per tick: venue id ("" = none), event time in microseconds, bytes
 --
 -- Answers: {"OK", epoch, first, last, duplicates, gaps}   last < first: nothing was left to publish
 --          {"BEHIND", last venue id}                      nothing written: the stream misses ids below prev
 --          {"STALE", number of the newest call}           nothing written: this call is older than one that ran
 -- Venue ids are compared as decimal strings: Lua's numbers lose those above 2^53.
 
-local FIRST_TICK = 15
+local FIRST_TICK = 17
 local EPOCHS_KEPT = 8
 
 local function below(a, b) return #a < #b or (#a == #b and a < b) end
@@ -29,17 +30,21 @@ local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'run_id', 'last_id', '
 local epoch, seq, last_id, last_ts = meta[1], tonumber(meta[2] or 0), meta[4] or '', tonumber(meta[5] or 0)
 
 -- A repeat of the last call (the caller never saw its answer) gets that answer; an older one, late from a connection
--- that was given up, must not write behind it.
+-- that was given up, must not write behind it. Two callers that were given one name by mistake are told apart by life.
 local number = tonumber(ARGV[4])
 if meta[6] then
-  local newest, of_epoch, from, to, dropped, named = meta[6]:match('^(%d+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
-  if tonumber(newest) == number then
+  local newest, life, of_epoch, from, to, dropped, named = meta[6]:match('^(%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
+  if tonumber(newest) == number and life == ARGV[5] then
     return {'OK', of_epoch, tonumber(from), tonumber(to), tonumber(dropped), tonumber(named)}
   end
-  if tonumber(newest) > number then return {'STALE', newest} end
+  if tonumber(newest) >= number then return {'STALE', newest} end
 end
 
-local prev, flags = ARGV[5], ARGV[6]
+-- A Redis that came back without its last writes knows less than the caller, who is not to blame the venue for it.
+local rewound = epoch and meta[3] ~= ARGV[1] and tonumber(ARGV[9]) > seq
+if rewound and (last_id == '' or below(last_id, ARGV[10])) then last_id = ARGV[10] end
+
+local prev, flags = ARGV[6], ARGV[7]
 local hole = prev ~= '' and last_id ~= '' and below(last_id, prev)
 if hole and not flags:find('f', 1, true) then return {'BEHIND', last_id} end
 
@@ -49,18 +54,21 @@ local function gap(cause, after, before)
   gaps = gaps + 1
   -- ["g", cause, after, before, receive time]
   entries[#entries + 1] = '\149' .. cmsgpack.pack('g') .. cmsgpack.pack(cause) .. cmsgpack.pack(after)
-    .. cmsgpack.pack(before) .. ARGV[13]
+    .. cmsgpack.pack(before) .. ARGV[15]
 end
 
 if hole then
-  if flags:find('i', 1, true) then gap(ARGV[7], last_id, ARGV[FIRST_TICK]) else gap(ARGV[7], '', '') end
+  if flags:find('i', 1, true) then gap(ARGV[8], last_id, ARGV[FIRST_TICK]) else gap(ARGV[8], '', '') end
+elseif flags:find('l', 1, true) and (prev == '' or last_id == '') then
+  -- nothing to measure the loss by: no ids, or a stream that begins with it
+  gap(ARGV[8], '', '')
 end
 
 for i = FIRST_TICK, #ARGV, 3 do
   local id, ts = ARGV[i], tonumber(ARGV[i + 1])
   local fresh = true
   if id ~= '' and last_id ~= '' and not below(last_id, id) then
-    if ts - last_ts > tonumber(ARGV[11]) then
+    if ts - last_ts > tonumber(ARGV[13]) then
       gap('venue', '', '')
     else
       fresh = false
@@ -87,7 +95,7 @@ if not epoch or meta[3] ~= ARGV[1] then
   local before = epoch and epochs .. ' ' or ''
   if select(2, before:gsub(' ', '')) == EPOCHS_KEPT then before = before:gsub('^%S+ ', '') end
   epoch = ARGV[2]
-  seq = math.max(seq, tonumber(ARGV[8]))
+  seq = math.max(seq, tonumber(ARGV[9]))
   epochs = string.format('%s%s:%.0f', before, epoch, seq + 1)
 end
 
@@ -97,13 +105,13 @@ for i = 1, #entries - 1 do
   redis.call('XADD', KEYS[1], string.format('%.0f-0', seq), 'd', entries[i])
 end
 seq = seq + 1
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[10], string.format('%.0f-0', seq), 'd', entries[#entries])
-if ARGV[9] ~= '0' then redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[9] .. '-0') end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[12], string.format('%.0f-0', seq), 'd', entries[#entries])
+if ARGV[11] ~= '0' then redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[11] .. '-0') end
 
 local n = #entries
-local answer = string.format('%.0f %s %.0f %.0f %d %d', number, epoch, first, seq, duplicates, gaps)
+local answer = string.format('%.0f %s %s %.0f %.0f %d %d', number, ARGV[5], epoch, first, seq, duplicates, gaps)
 redis.call('HSET', KEYS[2], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'run_id', ARGV[1],
   'last_id', last_id, 'last_ts', string.format('%.0f', last_ts), 'w:' .. ARGV[3], answer, 'epochs', epochs)
-redis.call(ARGV[14], KEYS[3], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[12]
+redis.call(ARGV[16], KEYS[3], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[14]
   .. '\220' .. string.char(math.floor(n / 256), n % 256) .. table.concat(entries))
 return {'OK', epoch, first, seq, duplicates, gaps}

@@ -44,7 +44,8 @@ class Publisher:
         self._values = values
         self._feed = feed
         self._contiguous = contiguous
-        self._worker_id = values.ingest.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+        self._worker_id = values.ingest.worker_id or socket.gethostname()
+        self._life = token_urlsafe(6)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._ready: dict[Lane, None] = {}  # lanes with something to send, in the order in which it came
         self._held: dict[Lane, None] = {}  # lanes that wait for a peer to fill a hole
@@ -53,6 +54,7 @@ class Publisher:
         self._settled = asyncio.Event()
         self._settled.set()
         self._buffered = 0
+        self._failures = 0
         self._link: Link | None = None
         # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
         self._number = time.time_ns() // 1000
@@ -76,10 +78,14 @@ class Publisher:
                 break
             self._buffered -= freed
             self._count_dropped.inc()
-        if lane.waiting and lane.call is None:
+        if lane.call is not None:
+            return
+        if lane.waiting:
             self._ready[lane] = None
             self._settled.clear()
             self._wake.set()
+        else:
+            self._ready.pop(lane, None)  # all that it had was dropped
 
     def reconnected(self) -> None:
         """The source lost its connection: what comes next can't vouch for what came before."""
@@ -92,7 +98,6 @@ class Publisher:
 
     async def run(self) -> None:
         """Publishes until cancelled. Reconnects by itself; raises BusRefused where that can never work."""
-        failures = 0
         gauge = metrics.BUS_CONNECTED.labels("publisher")
         while True:
             try:
@@ -101,7 +106,6 @@ class Publisher:
                 log.warning("redis_unreachable", feed=self._feed, error=str(error))
             else:
                 try:
-                    failures = 0
                     await self._serve(link)
                 except (BusDown, BusRefused) as error:
                     metrics.BUS_RECONNECTS.labels("publisher").inc()
@@ -110,8 +114,8 @@ class Publisher:
                     self._link = None
                     gauge.set(0)
                     await link.close()
-            failures += 1
-            await asyncio.sleep(delay_s(failures, 0.05, 2.0, random.random()))
+            self._failures += 1
+            await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
 
     async def drain(self, timeout_s: float) -> bool:
         """Waits until all that was offered has been published; False if that takes longer than `timeout_s`."""
@@ -147,6 +151,8 @@ class Publisher:
             await self._register(link)
             lanes = self._due(now)
             if not lanes:
+                if not self._held:
+                    self._settled.set()
                 await self._wait(now, beat_due)
                 continue
             await self._publish(link, sha, lanes)
@@ -213,9 +219,9 @@ class Publisher:
         run, stream = call.run, lane.stream
         command: list[str | bytes | int] = [
             "EVALSHA", sha, 3, names.log_key(stream), names.meta_key(stream), names.channel(stream),
-            link.run_id, token_urlsafe(6), self._worker_id, call.number, run.prev, call.flags, run.cause, lane.seq,
-            lane.trim_below, self._values.history.max_ticks, int(self._values.publish.reset_after_s * 1_000_000),
-            stamp, pack_int(call.items[0].ts_recv), "PUBLISH",
+            link.run_id, token_urlsafe(6), self._worker_id, call.number, self._life, run.prev, call.flags, run.cause,
+            lane.seq, lane.id, lane.trim_below, self._values.history.max_ticks,
+            int(self._values.publish.reset_after_s * 1_000_000), stamp, pack_int(call.items[0].ts_recv), "PUBLISH",
         ]  # fmt: skip
         for item in call.items:
             command += item[:3]
@@ -251,6 +257,7 @@ class Publisher:
         if lane.epoch not in (None, epoch):
             self._unregistered.append(lane)  # Redis forgot the stream, and so the directory's entry perhaps
         lane.epoch = epoch
+        self._failures = 0  # a Redis that can be reached but takes nothing is not well yet
         lane.trim_below = 0
         self._buffered -= lane.done(last, now, self._values.history.seconds)
         self._count_ticks.inc(last - first + 1 - gaps)

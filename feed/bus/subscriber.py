@@ -47,6 +47,7 @@ class Subscriber:
         self._behind: dict[Reading, None] = {}
         self._wake = asyncio.Event()
         self._heard = 0.0
+        self._failures = 0
         self._gauge = metrics.BUS_CONNECTED.labels("subscriber")
 
     def want(self, stream: Stream, since: Position | None = None) -> None:
@@ -69,7 +70,6 @@ class Subscriber:
 
     async def run(self) -> None:
         """Reads until cancelled. Raises BusRefused where the configuration can never work."""
-        failures = 0
         while True:
             try:
                 async with contextlib.AsyncExitStack() as stack:
@@ -77,13 +77,12 @@ class Subscriber:
                     stack.push_async_callback(pushes.close)
                     calls = await Link.open(self._values.redis, "feed-gateway")
                     stack.push_async_callback(calls.close)
-                    failures = 0
                     await self._serve(pushes, calls)
             except* BusDown as group:
                 log.warning("redis_lost", error=str(group.exceptions[0]), streams=len(self._readings))
                 metrics.BUS_RECONNECTS.labels("subscriber").inc()
-            failures += 1
-            await asyncio.sleep(delay_s(failures, 0.05, 2.0, random.random()))
+            self._failures += 1
+            await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
 
     async def _serve(self, pushes: Link, calls: Link) -> None:
         self._subscribed.clear()
@@ -96,6 +95,7 @@ class Subscriber:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(pushes))
                 group.create_task(self._work(pushes, calls))
+                group.create_task(self._watch())
         except* BusRefused as refused:
             raise BusDown(f"Redis refused: {refused.exceptions[0]}") from refused
         finally:
@@ -118,7 +118,7 @@ class Subscriber:
             try:
                 message = unpack_message(reading.stream.symbol, data)
             except ValueError as error:
-                # what it held stays missing from the sequence, so the log is read for it, or a gap names it
+                # what it held stays missing from the sequence, so that the log is read for it with the next one
                 log.error("unreadable_message", stream=reading.stream.name, error=str(error))
                 return
             stale = reading.live(message, now, self._listener)
@@ -146,8 +146,6 @@ class Subscriber:
         beat_due = directory_due = 0.0
         while True:
             now = time.monotonic()
-            if now - self._heard > SILENCE_S:
-                raise BusDown(f"nothing heard from Redis for {SILENCE_S:g} s, not even the own beat")
             if now >= directory_due:
                 self._stale_directories.update(self._directories.values())
                 directory_due = now + DIRECTORY_S
@@ -159,11 +157,18 @@ class Subscriber:
             await self._read_directories(calls)
             await self._read_logs(calls)
             if not self._behind:
+                self._failures = 0
                 self._gauge.set(1)
                 self._listener.connected(True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, beat_due - time.monotonic())):
                     await self._wake.wait()
+
+    async def _watch(self) -> None:
+        """Ends the connection when it falls silent: whoever waits for an answer on it would wait longer."""
+        while (silent_s := time.monotonic() - self._heard) <= SILENCE_S:  # noqa: ASYNC110 - silence sets no event
+            await asyncio.sleep(SILENCE_S - silent_s + 0.01)
+        raise BusDown(f"nothing heard from Redis for {SILENCE_S:g} s, not even the own beat")
 
     async def _subscribe(self, pushes: Link) -> None:
         """Brings the subscriptions to the wanted set."""

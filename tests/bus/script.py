@@ -38,11 +38,13 @@ class Script:
         *ids: int | str,
         worker: str = "w1",
         number: int | None = None,
+        life: str = "life-1",
         epoch: str = "e1",
         prev: int | str = "",
         flags: str = "",
         cause: str = "venue",
         floor: int = 0,
+        floor_id: int | str = "",
         trim: int = 0,
         max_ticks: int = 10_000,
         at_s: float = 1_000.0,
@@ -56,8 +58,8 @@ class Script:
             ticks += [tick_id, int(at_s * SECOND_US), msgpack.packb(("x", str(tick_id)))]
         reply = self.redis.eval(
             SCRIPT, 3, names.log_key(self.stream), names.meta_key(self.stream), names.channel(self.stream),
-            self.run_id, epoch, worker, number, prev, flags, cause, floor, trim, max_ticks, 30 * SECOND_US,
-            pack_int(1_700_000_000_000_000_001), pack_int(7), "PUBLISH", *ticks,
+            self.run_id, epoch, worker, number, life, prev, flags, cause, floor, floor_id, trim, max_ticks,
+            30 * SECOND_US, pack_int(1_700_000_000_000_000_001), pack_int(7), "PUBLISH", *ticks,
         )  # fmt: skip
         return [part.decode() if isinstance(part, bytes) else part for part in reply]
 

@@ -83,10 +83,24 @@ def test_ticks_without_ids_ask_for_nothing() -> None:
     assert [call[0] for call in calls(made)] == ["", ""]
 
 
+def test_ticks_without_ids_that_may_be_missing_are_announced_all_the_same() -> None:
+    made = lane(contiguous=False)
+    made.interrupted()
+    offer(made, None)
+    made.interrupted()
+    offer(made, None)
+    made.drop_oldest()
+    assert [call[:3] for call in calls(made)] == [("", "l", "ingest")]
+    made.interrupted()
+    offer(made, None)
+    offer(made, None)
+    assert [call[:3] for call in calls(made, 1)] == [("", "l", "venue"), ("", "", "venue")]
+
+
 def test_dropping_the_oldest_is_announced_with_its_cause() -> None:
     made = lane(1, 2, 3)
     assert made.drop_oldest() > 10
-    assert calls(made) == [("1", "i", "ingest", ["2", "3"])]
+    assert calls(made) == [("1", "il", "ingest", ["2", "3"])]
 
 
 def test_dropping_everything_is_announced_by_what_comes_next() -> None:
@@ -95,23 +109,23 @@ def test_dropping_everything_is_announced_by_what_comes_next() -> None:
     assert made.drop_oldest()
     assert not made.drop_oldest()
     offer(made, 3)
-    assert calls(made) == [("2", "i", "ingest", ["3"])]
+    assert calls(made) == [("2", "il", "ingest", ["3"])]
 
 
 def test_dropping_where_ids_are_not_contiguous() -> None:
     made = lane(10, 20, 30, contiguous=False)
     made.drop_oldest()
-    assert calls(made) == [("20", "", "ingest", ["20", "30"])]
+    assert calls(made) == [("20", "l", "ingest", ["20", "30"])]
     made = lane(10, contiguous=False)
     made.drop_oldest()
     offer(made, 20)
-    assert calls(made) == [("20", "", "ingest", ["20"])]
+    assert calls(made) == [("20", "l", "ingest", ["20"])]
 
 
 def test_dropping_a_whole_run_marks_the_next() -> None:
     made = lane(1, 5, 6)
     made.drop_oldest()
-    assert calls(made) == [("4", "i", "ingest", ["5", "6"])]
+    assert calls(made) == [("4", "il", "ingest", ["5", "6"])]
 
 
 def test_after_a_call_the_cause_is_the_venue_again() -> None:

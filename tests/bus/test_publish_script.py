@@ -57,6 +57,13 @@ def test_each_worker_has_its_own_numbers(script: Script) -> None:
     assert script.publish(2, number=1, worker="w2")[0] == "OK"
 
 
+def test_two_workers_of_one_name_do_not_get_each_others_answers(script: Script) -> None:
+    assert script.publish(1, 2, number=5, life="a")[0] == "OK"
+    assert script.publish(3, 4, number=5, life="b") == ["STALE", "5"]
+    assert script.publish(3, 4, number=6, life="b")[0] == "OK"
+    assert [label for _, label in script.log()] == ["1", "2", "3", "4"]
+
+
 def test_what_a_peer_published_is_dropped(script: Script) -> None:
     script.publish(1, 2, 3, worker="w1")
     assert script.publish(2, 3, 4, worker="w2", prev=1) == ["OK", "e1", 4, 4, 2, 0]
@@ -165,6 +172,41 @@ def test_the_floor_keeps_numbers_rising_where_redis_forgot_some(script: Script) 
 def test_the_floor_does_nothing_within_an_epoch(script: Script) -> None:
     script.publish(1)
     assert script.publish(2, floor=100)[2:4] == [2, 2]
+
+
+def test_what_redis_forgot_is_not_the_venues_hole(script: Script) -> None:
+    script.publish(*range(1, 51))
+    script.run_id = "run-2"  # it comes back from an old snapshot: the caller had published up to id 100 as seq 100
+    assert script.publish(101, prev=100, flags="i", epoch="e2", floor=100, floor_id=100) == ["OK", "e2", 101, 101, 0, 0]
+    assert script.publish(99, 100, worker="w2", epoch="e3", floor=100, floor_id=100)[4] == 2, (
+        "nor are they published again"
+    )
+    assert script.log()[-2:] == [(50, "50"), (101, "101")]
+
+
+def test_the_venues_own_hole_is_named_after_a_rewind_too(script: Script) -> None:
+    script.publish(*range(1, 51))
+    script.run_id = "run-2"
+    hole = {"prev": 104, "flags": "i", "epoch": "e2", "floor": 100, "floor_id": 100}
+    assert script.publish(105, **hole) == ["BEHIND", "100"]
+    assert script.publish(105, **hole | {"flags": "if"})[5] == 1
+    assert script.log()[-2:] == [(101, "gap venue 100-105"), (102, "105")]
+
+
+def test_what_the_worker_lost_before_a_stream_began_is_a_gap(script: Script) -> None:
+    assert script.publish(500, prev=499, flags="il", cause="ingest") == ["OK", "e1", 1, 2, 0, 1]
+    assert script.log() == [(1, "gap ingest -"), (2, "500")]
+
+
+def test_what_the_worker_lost_and_its_peer_had_is_none(script: Script) -> None:
+    script.publish(*range(1, 11), worker="w2")
+    assert script.publish(9, 10, 11, prev=8, flags="il", cause="ingest")[2:] == [11, 11, 2, 0]
+
+
+def test_lost_ticks_without_ids_are_always_a_gap(script: Script) -> None:
+    script.publish("")
+    assert script.publish("", flags="l", cause="ingest")[5] == 1
+    assert script.log()[1] == (2, "gap ingest -")
 
 
 def test_a_lost_meta_takes_the_log_with_it(script: Script) -> None:
