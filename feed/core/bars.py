@@ -13,6 +13,10 @@ SETTLE_NS: Final = NS_PER_S
 """On subscribing, venues send trades of the past (Coinbase's `last_match` was up to 107 s old), so the first trade does
 not tell when reading began; the newest one of the first second does, and errs on the late side."""
 
+JUMP_NS: Final = 60 * NS_PER_S
+"""Further ahead of the venue's clock a trade is believed only with a second one: one wrong time, taken for the present,
+would close every interval up to it. Replays of one day after another do jump, and go on jumped."""
+
 _NEVER: Final = -(1 << 63)
 _SCALE: Final = 10**8
 _EXACT: Final = 10**15  # below it no two decimals of 8 places share a float: one that gives it is its shortest form
@@ -21,14 +25,25 @@ Exact = int | Fraction
 
 
 class VenueClock:
-    """The venue's time: the last trade's, and since then as much more as passed here."""
+    """The venue's time: the last trade's, and since then as much more as passed here.
+
+    A trade more than JUMP_NS ahead doesn't move it. Two in a row do, as far as both agree.
+    """
 
     def __init__(self) -> None:
         self._last: tuple[int, int] | None = None
+        self._doubted: int | None = None
 
     def saw(self, ts_event: int, monotonic_ns: int) -> None:
         """A trade of the time `ts_event` was read when the local monotonic clock showed `monotonic_ns`."""
-        self._last = ts_event, monotonic_ns
+        now, doubted = self.now(monotonic_ns), self._doubted
+        ahead = now is not None and ts_event - now > JUMP_NS
+        self._doubted = ts_event if ahead else None
+        if not ahead:
+            self._last = ts_event, monotonic_ns
+        elif doubted is not None:
+            # Not only where the two are close: trades of a thinly traded symbol, replayed fast, never would be.
+            self._last = min(ts_event, doubted), monotonic_ns
 
     def now(self, monotonic_ns: int) -> int | None:
         """Nanoseconds since the epoch, or None before the first trade."""

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from feed.core.bars import MAX_OPEN, SETTLE_NS, BarBuilder, VenueClock
+from feed.core.bars import MAX_OPEN, SETTLE_NS, BarBuilder
 from feed.core.ticks import BARS, BARS_1S, NS_PER_S, Bar, Trade
 
 S = NS_PER_S
@@ -260,15 +260,3 @@ def test_trades_without_size_have_their_last_price_for_a_mean() -> None:
         bars.trade(trade(0.5, price, 0.0))
     (bar,) = bars.close_until(T0 + S)
     assert (bar.vwap, bar.volume, bar.count) == (6.0, 0.0, 2)
-
-
-def test_the_venues_clock_runs_on_from_the_last_trade() -> None:
-    clock = VenueClock()
-    assert clock.now(1_000) is None
-    clock.saw(T0, 5_000)
-    assert clock.now(5_000) == T0
-    assert clock.now(5_700) == T0 + 700
-    clock.saw(T0 + 20 * S, 6_000)  # a replay at twenty times the speed
-    assert clock.now(6_001) == T0 + 20 * S + 1
-    clock.saw(T0 + 10 * S, 7_000)
-    assert clock.now(7_000) == T0 + 10 * S
