@@ -4,14 +4,14 @@ from typing import Any
 
 from feed.core.ticks import BARS, Quote, Tick, Trade
 
-# Above this a float has no room for a fraction, and a JSON reader may not hold it as a whole number.
-EXACT_WHOLE = 2**53
+# What both encodings, and the 64-bit integers of typed languages, hold: beyond it a size stays a float.
+WHOLE_BELOW = 2**63
 
 
 def whole(value: float) -> float | int:
     """Sizes are whole by nature where they have no fraction: clients in typed languages decode them as integers."""
     # a float field may hold an int, which has no is_integer before Python 3.12; NaN and infinity fail the first test
-    return int(value) if -EXACT_WHOLE < value < EXACT_WHOLE and value == int(value) else value
+    return int(value) if -WHOLE_BELOW <= value < WHOLE_BELOW and value == int(value) else value
 
 
 def tick_fields(tick: Tick) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def test_an_id_that_does_not_exist_is_left_out(codec: Codec) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("size", [0.0, 3.0, 3, -2.0, 2.0**53 - 1])
+@pytest.mark.parametrize("size", [0.0, 3.0, 3, -2.0, 2.0**53, 1e16, 2**63 - 1024, 2**63 - 1, -(2.0**63)])
 def test_sizes_without_a_fraction_are_integers(codec: Codec, size: float) -> None:
     trade, quote = one(codec, TRADE._replace(size=size)), one(codec, QUOTE._replace(bid_size=size, ask_size=size))
     for value in (trade["s"], quote["bs"], quote["as"], one(codec, BAR._replace(volume=size))["v"]):
@@ -106,7 +106,7 @@ def test_sizes_without_a_fraction_are_integers(codec: Codec, size: float) -> Non
 
 
 @BOTH
-@pytest.mark.parametrize("size", [0.1, 2.0**53, -(2.0**60), 1e300])
+@pytest.mark.parametrize("size", [0.1, 2.0**51 + 0.5, 2.0**63, -(2.0**64), 1e300])
 def test_sizes_that_are_no_exact_integers_stay_floats(codec: Codec, size: float) -> None:
     value = one(codec, TRADE._replace(size=size))["s"]
     assert (value, type(value)) == (size, float)
