@@ -90,6 +90,11 @@ def test_help_imports_nothing_heavy() -> None:
         (["ingest", "binanec"], "no source for feed 'binanec': there is sim, binance; did you mean binance?"),
         (["ingest", "binance", "--symbols", "btc"], "symbol 'btc' is not a Binance symbol"),
         (["ingest", "sim", "--venue-url", "ws://x"], 'sim.url = "ws://x" (from --venue-url): no such setting'),
+        (
+            ["ingest", "binance", "--venue-url", "ws://a:99999"],
+            'binance.url = "ws://a:99999" (from --venue-url): must be ws://HOST or wss://HOST, with a :PORT from 1 to',
+        ),
+        (["ingest", "binance", "--venue-url", "ws://[x"], 'binance.url = "ws://[x" (from --venue-url): must be ws://'),
         (["ingest", "sim", "--rate", "0"], 'sim.ticks_per_s = "0" (from --rate): must be a number above 0'),
         (
             ["gateway", "--host", "0.0.0.0"],

@@ -150,7 +150,6 @@ def test_variables_are_read_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None
         ("log.level", "loud", '"loud" (from VAR): must be one of debug, info, warning, error'),
         ("auth.insecure_public", "maybe", '"maybe" (from VAR): must be true or false'),
         ("redis.url", "localhost", '"localhost" (from VAR): must be a redis://, rediss:// or unix:// URL'),
-        ("binance.url", "http://x", '"http://x" (from VAR): must be a ws:// or wss:// URL'),
         (
             "gateway.feeds",
             "sim,No Feed",
@@ -166,6 +165,34 @@ def test_variables_are_read_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_wrong_value_is_one_line(key: str, text: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable(key), text)
     assert faults() == (f"{key} = {words}".replace("VAR", variable(key)),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://x",
+        "x",
+        "ws://",
+        "ws://:9001",
+        "ws://[x",
+        "ws://[::1",
+        "wss://a b",
+        "ws://a:99999",
+        "ws://a:0",
+        "ws://a:x",
+    ],
+)
+def test_a_venue_that_nobody_can_reach_is_one_line(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = variable("binance.url")
+    monkeypatch.setenv(name, text)
+    must = "must be ws://HOST or wss://HOST, with a :PORT from 1 to 65535 or none"
+    assert faults() == (f'binance.url = "{text}" (from {name}): {must}',)
+
+
+@pytest.mark.parametrize("text", ["ws://a", "wss://a.example/", "ws://127.0.0.1:9001", "ws://[::1]:1", "wss://a:65535"])
+def test_a_venue_may_be_anywhere(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable("binance.url"), text)
+    assert load().values.binance.url == text
 
 
 @pytest.mark.parametrize(

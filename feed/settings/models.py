@@ -1,8 +1,10 @@
 """Every knob, its default, its unit and its bounds. `config/feed.toml` holds the same with a reason for each."""
 
+import re
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from feed.core.streams import FEED, SYMBOL
@@ -20,6 +22,14 @@ class Allowed(NamedTuple):
     words: str
 
 
+def _reachable(url: str) -> str:
+    """The URL as it is. Raises ValueError where it names no host, or a port that nobody can have."""
+    parts = urlsplit(url)  # raises for brackets that hold no IPv6 address
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0 or re.search(r"\s", url):
+        raise ValueError("not a URL of a WebSocket")
+    return url
+
+
 Seconds = Annotated[float, Field(gt=0, le=86_400), Unit("s")]
 Bytes = Annotated[int, Field(ge=65_536, le=1 << 40), Unit("bytes")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -29,7 +39,11 @@ Symbol = Annotated[
     str, Field(pattern=rf"^(?:{SYMBOL.pattern})$"), Allowed("symbols, each 1 to 64 of A-Z a-z 0-9 . _ / : ^ -")
 ]
 RedisUrl = Annotated[str, Field(pattern=r"^(?:rediss?|unix)://."), Allowed("a redis://, rediss:// or unix:// URL")]
-WebSocketUrl = Annotated[str, Field(pattern=r"^wss?://."), Allowed("a ws:// or wss:// URL")]
+WebSocketUrl = Annotated[
+    str,
+    AfterValidator(_reachable),
+    Allowed("ws://HOST or wss://HOST, with a :PORT from 1 to 65535 or none"),
+]
 WorkerId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$"), Allowed("at most 64 of A-Z a-z 0-9 . _ -")]
 
 
