@@ -16,6 +16,7 @@ from feed.gateway.auth import Authenticator, Credentials
 from feed.gateway.cohort import Selection
 from feed.gateway.forms import form_of
 from feed.gateway.hub import Hub
+from feed.gateway.inbox import MAX_WAITING, Inbox
 from feed.gateway.live import LiveStream
 from feed.gateway.socket import Socket
 from feed.settings import Gateway
@@ -37,6 +38,8 @@ FATAL: Final = {
     Code.CONNECTION_LIMIT: Close.CONNECTION_LIMIT,
     Code.SLOW_CLIENT: Close.SLOW,
 }
+
+Received = tuple[WSMsgType, str | bytes]
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +68,7 @@ class Session:
         self._stamps = False
         self._authenticated = False
         self._ending: asyncio.Task[bool] | None = None
-        self._patience: asyncio.Timeout | None = None
+        self._inbox = Inbox(self._work, lambda: self.end(Close.INTERNAL))
         self._bucket = TokenBucket(settings.commands_per_s, settings.commands_per_s, time.monotonic())
         self._excess = 0
         self._subscriptions = metrics.GATEWAY_SUBSCRIPTIONS.labels(hub.feed)
@@ -79,10 +82,7 @@ class Session:
         """Begins to close the connection; a peer that has stalled is cut off. The first code stands."""
         if self._ending is None and not (self._socket.closed or self._transport.is_closing()):
             metrics.GATEWAY_CLOSES.labels(str(int(code))).inc()
-            loop = asyncio.get_running_loop()
-            self._ending = loop.create_task(self._socket.close(code=int(code)))
-            if self._patience is not None and not self._patience.expired():
-                self._patience.reschedule(loop.time())
+            self._ending = asyncio.get_running_loop().create_task(self._socket.close(code=int(code)))
 
     async def run(self, credentials: Credentials | None) -> None:
         """Serves the connection until it closes. `credentials` came with the handshake."""
@@ -96,17 +96,37 @@ class Session:
                 deadline = asyncio.get_running_loop().call_later(self._settings.auth_timeout_s, self._auth_timeout)
             async for message in self._socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    await self._guarded(self._command(message.type, message.data))
+                    self._receive((message.type, message.data))
                 elif message.type is WSMsgType.PING:
                     self._put(frame(PONG, message.data))
         finally:
             if deadline is not None:
                 deadline.cancel()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        try:
+            await self._inbox.close()
+        finally:
             self._subscriptions.dec(self._selection.size)
             self._hub.leave(self, self._selection)
             self.end(Close.INTERNAL)  # of no effect but where a fault of ours ended the loop
             if self._ending is not None:
                 await self._ending
+
+    def _receive(self, item: Received) -> None:
+        """Takes a client's message for its turn, or refuses it."""
+        if self._ending is not None:
+            return
+        try:
+            self._take_turn()
+            if not self._inbox.put(item):
+                raise ProtocolError(Code.TOO_MANY_COMMANDS, f"{MAX_WAITING} commands wait already")
+        except ProtocolError as fault:
+            self._refuse(fault)
+
+    async def _work(self, item: Received) -> None:
+        await self._guarded(self._command(*item))
 
     async def _guarded(self, work: Any) -> None:
         """Awaits one command's work; what the protocol forbids becomes its answer."""
@@ -128,7 +148,6 @@ class Session:
     async def _command(self, kind: WSMsgType, data: str | bytes) -> None:
         if self._ending is not None:
             return
-        self._take_turn()
         if (kind is WSMsgType.TEXT) != (self._codec is JSON):
             wanted = "JSON in text frames" if self._codec is JSON else "MessagePack in binary frames"
             raise ProtocolError(Code.INVALID_SYNTAX, f"this connection speaks {wanted}")
@@ -194,19 +213,16 @@ class Session:
             self.write(self._hub.snapshot(form_of(self._codec, self._depth, self._stamps), added))
 
     async def _opened(self, streams: frozenset[Stream], kinds: frozenset[str]) -> None:
-        """Waits until the bus has opened streams and directory. Raises TimeoutError, at once where `end` is called."""
+        """Waits until the bus has opened streams and directory. Raises TimeoutError."""
         opened = asyncio.Event()
-        try:
-            async with asyncio.timeout(self._settings.subscribe_timeout_s) as self._patience:
-                while (waiting := self._hub.interest.unopened(streams, kinds)) is not None:
-                    waiting[opened.set] = None
-                    try:
-                        await opened.wait()
-                    finally:
-                        waiting.pop(opened.set, None)
-                    opened.clear()
-        finally:
-            self._patience = None
+        async with asyncio.timeout(self._settings.subscribe_timeout_s):
+            while (waiting := self._hub.interest.unopened(streams, kinds)) is not None:
+                waiting[opened.set] = None
+                try:
+                    await opened.wait()
+                finally:
+                    waiting.pop(opened.set, None)
+                opened.clear()
 
     def _unsubscribe(self, command: commands.Unsubscribe) -> None:
         self._authorised(command)
