@@ -169,18 +169,7 @@ def test_a_wrong_value_is_one_line(key: str, text: str, words: str, monkeypatch:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "http://x",
-        "x",
-        "ws://",
-        "ws://:9001",
-        "ws://[x",
-        "ws://[::1",
-        "wss://a b",
-        "ws://a:99999",
-        "ws://a:0",
-        "ws://a:x",
-    ],
+    ["http://x", "ws://", "ws://:9001", "ws://[x", "wss://a b", "ws://a:99999", "ws://a:0", "ws://a:x"],
 )
 def test_a_venue_that_nobody_can_reach_is_one_line(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name = variable("binance.url")
