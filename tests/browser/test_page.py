@@ -21,10 +21,6 @@ def cell(page: Any, symbol: str, name: str) -> Any:
     return page.locator(f"tr[data-symbol='{symbol}'] [data-cell={name}]")
 
 
-def rows(page: Any) -> list[str]:
-    return page.locator("tbody tr").evaluate_all("rows => rows.map((row) => row.dataset.symbol)")
-
-
 def subscriptions(gateway: FakeGateway) -> list[tuple[str, list[str]]]:
     return [(command["action"], command["trades"]) for command in gateway.commands]
 
@@ -34,6 +30,30 @@ def until(locator: Any, text: str) -> None:
     from playwright.sync_api import expect
 
     expect(locator).to_contain_text(text, timeout=15_000)
+
+
+def until_rows(page: Any, symbols: list[str]) -> None:
+    """Waits for the table to have just these symbols, in this order."""
+    from playwright.sync_api import expect
+
+    shown = page.locator("tbody tr")
+    expect(shown).to_have_count(len(symbols), timeout=15_000)
+    for place, symbol in enumerate(symbols):
+        expect(shown.nth(place)).to_have_attribute("data-symbol", symbol, timeout=15_000)
+
+
+def until_options(page: Any, count: int) -> None:
+    """Waits for the picker to offer so many symbols."""
+    from playwright.sync_api import expect
+
+    expect(page.locator("#options [role=option]")).to_have_count(count, timeout=15_000)
+
+
+def until_address(page: Any, gateway: FakeGateway, view: str) -> None:
+    """Waits for the address to say what is shown."""
+    from playwright.sync_api import expect
+
+    expect(page).to_have_url(f"{gateway.url}/#{view}", timeout=15_000)
 
 
 def opened(page: Any, gateway: FakeGateway, symbols: str = "AAPL,MSFT", shown: int = 2) -> None:
@@ -46,7 +66,7 @@ def test_shows_the_first_symbols_of_the_first_feed(page: Any, gateway: FakeGatew
     page.goto(gateway.url)
     page.wait_for_selector("tr[data-symbol=AAPL]")
     until(page.locator("[data-cell=streams]"), "24")
-    assert rows(page) == SYMBOLS[:8]
+    until_rows(page, SYMBOLS[:8])
     command = gateway.commands[0]
     assert command["action"] == "subscribe"
     assert command["trades"] == command["quotes"] == command["bars"] == SYMBOLS[:8]
@@ -94,11 +114,11 @@ def test_adding_and_removing_a_symbol_changes_the_subscription(page: Any, gatewa
     page.keyboard.press("Enter")
     until(cell(page, "NVDA", "price"), "131.25")  # its snapshot
     until(page.locator("[data-cell=streams]"), "9")
-    assert page.evaluate("location.hash") == "#feed=sim&symbols=AAPL,MSFT,NVDA"
+    until_address(page, gateway, "feed=sim&symbols=AAPL,MSFT,NVDA")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Remove AAPL").click()
     until(page.locator("[data-cell=streams]"), "6")
-    assert rows(page) == ["MSFT", "NVDA"]
+    until_rows(page, ["MSFT", "NVDA"])
     assert subscriptions(gateway) == [
         ("subscribe", ["AAPL", "MSFT"]),
         ("subscribe", ["NVDA"]),
@@ -111,25 +131,29 @@ def test_symbols_are_chosen_by_arrows_and_by_pointer(page: Any, gateway: FakeGat
     opened(page, gateway, "MSFT", shown=1)
     page.keyboard.press("/")
     page.keyboard.type("us")
-    assert page.locator("#options [role=option]").count() == 2
+    until_options(page, 2)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
+    until_rows(page, ["MSFT", "ETH/USDT"])
     page.keyboard.type("us")
+    until_options(page, 2)
     page.locator("#options [role=option]").first.click()
-    assert rows(page) == ["MSFT", "ETH/USDT", "BTC/USDT"]
+    until_rows(page, ["MSFT", "ETH/USDT", "BTC/USDT"])
     page.keyboard.press("Enter")  # with nothing typed: nothing is taken off
-    assert rows(page) == ["MSFT", "ETH/USDT", "BTC/USDT"]
+    page.keyboard.type("ib")
+    until_options(page, 1)
+    page.keyboard.press("Enter")  # what follows shows that the page was done with what came before
+    until_rows(page, ["MSFT", "ETH/USDT", "BTC/USDT", "IBM"])
 
 
 def test_the_address_is_the_view(page: Any, gateway: FakeGateway) -> None:
     opened(page, gateway, "BTC/USDT,<b>,AAPL,AAPL")
-    assert rows(page) == ["BTC/USDT", "AAPL"]
+    until_rows(page, ["BTC/USDT", "AAPL"])
     page.evaluate("location.hash = '#feed=sim&symbols=IBM'")
-    page.wait_for_selector("tr[data-symbol=IBM]")
-    assert rows(page) == ["IBM"]
+    until_rows(page, ["IBM"])
     page.locator("[data-cell=feed]").select_option("binance")
     page.wait_for_selector("tr[data-symbol=AAPL]")
-    assert page.evaluate("location.hash") == "#feed=binance"
+    until_address(page, gateway, "feed=binance")
 
 
 def test_a_gap_is_shown(page: Any, gateway: FakeGateway) -> None:
