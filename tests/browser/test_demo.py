@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_page import cell, rows, until
+from tests.browser.test_page import cell, until
 
 READY_S = 40
 COMMAND = (sys.executable, "-m", "feed", "demo", "--port", "0", "--admin-port", "0", "--ingest-admin-port", "0")
@@ -52,7 +52,8 @@ def test_the_page_shows_the_demo(page: Any) -> None:
         page.goto(url)
         until(page.locator("[data-cell=state]"), "Live")
         page.wait_for_selector("tr[data-symbol=AAPL]")
-        assert len(rows(page)) == 8
+        until(page.locator("[data-cell=streams]"), "24")
+        assert page.locator("tbody tr").count() == 8
         shown = cell(page, "AAPL", "price")
         page.wait_for_function("cell => cell.textContent !== '–'", arg=shown.element_handle())
         before = shown.inner_text()
