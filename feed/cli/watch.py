@@ -12,7 +12,8 @@ import click
     "--kinds", default="trades,quotes,bars", show_default=True, metavar="A,B", help="Kinds of ticks to follow."
 )
 def watch(url: str, symbols: tuple[str, ...], kinds: str) -> None:
-    """Follow SYMBOLs of the feed at URL: prices, rates, and the delay of each hop. Quote '*' for all of them.
+    """Follow SYMBOLs of the feed at URL: prices, rates, and the delay from publishing to here. Quote '*' for
+    all of them.
 
     A table on a terminal, plain lines elsewhere. Reconnects by itself; Ctrl-C ends it.
 
