@@ -138,6 +138,29 @@ def test_addresses_that_are_told_can_be_visited(host: str, expected: str) -> Non
     assert url(host, 80) == expected
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_the_shared_options(name: str) -> None:
+    assert {"--config", "--redis"} <= {flag for option in options_of(name) for flag in option.opts}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["watch", "ws://127.0.0.1:1/v2/sim", "AAPL"], ["replay", __file__], ["demo"], ["ingest", "sim"]]
+)
+def test_every_command_refuses_wrong_settings_alike(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "my.toml").write_text("[log]\nlevel = 3\n")
+    result = feed(*arguments, "--config", str(tmp_path / "my.toml"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"feed: log.level = 3 (from {tmp_path}/my.toml): must be one of debug, info, warning, error\n"
+    )
+
+
+def test_the_replays_port_is_the_one_that_its_example_visits() -> None:
+    (port,) = (option.default for option in options_of("replay") if option.name == "port")
+    assert port == 9001
+    assert f"ws://127.0.0.1:{port}\n" in feed("replay", "--help").output
+
+
 # Servers
 
 

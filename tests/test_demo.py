@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from feed.bus.embedded import EmbeddedServer, ask, ping
 from tests.data import recording
 
 pytestmark = [
@@ -47,7 +48,7 @@ def fetch(url: str) -> tuple[int, str]:
 class Run:
     """One `feed demo`, and how to find every process that it started."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **more: str) -> None:
         self.folder = folder
         self.mark = f"DEMO_TEST={uuid.uuid4()}"
         name, _, value = self.mark.partition("=")
@@ -57,7 +58,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment | {name: value, "TMPDIR": str(folder)},
+            env=environment | more | {name: value, "TMPDIR": str(folder)},
             start_new_session=True,
         )
 
@@ -116,8 +117,8 @@ Start = Callable[..., Run]
 def start(tmp_path: Path) -> Iterator[Start]:
     runs: list[Run] = []
 
-    def start_one(*arguments: str) -> Run:
-        runs.append(Run(tmp_path, *arguments))
+    def start_one(*arguments: str, **more: str) -> Run:
+        runs.append(Run(tmp_path, *arguments, **more))
         return runs[-1]
 
     yield start_one
@@ -150,6 +151,30 @@ def test_starts_all_serves_all_and_leaves_nothing(start: Start, number: signal.S
     assert run.ended() == (0, "")
     assert run.nothing_left()
     assert list(run.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_redis_that_is_named_is_used_and_left_running(start: Start, by_variable: bool) -> None:
+    with EmbeddedServer() as redis:
+        before = redis.pid
+        environment = {"FEED_REDIS__URL": redis.url} if by_variable else {}
+        run = start(*FREE_PORTS, *(() if by_variable else ("--redis", redis.url)), **environment)
+        facts = run.facts()
+        assert facts["redis"] == redis.url
+        assert set(run.processes()) == {"demo", "ingest", "gateway"}
+        assert list(run.folder.iterdir()) == []
+        wait_until(lambda: ask(redis.port, b"EXISTS feed:sim:symbols") == b":1\r\n", "ticks in that Redis")
+        run.parent.send_signal(signal.SIGINT)
+        assert run.ended() == (0, "")
+        assert run.nothing_left()
+        assert (redis.pid, ping(redis.port)) == (before, True)
+
+
+def test_a_redis_of_a_file_is_not_used(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "feed.toml").write_text('[redis]\nurl = "redis://127.0.0.1:1/0"\n')
+    run = start(*FREE_PORTS, "--config", str(tmp_path / "feed.toml"))
+    assert run.facts()["redis"] != "redis://127.0.0.1:1/0"
+    assert "redis" in run.processes()
 
 
 def test_real_ticks_take_the_whole_way(start: Start, tmp_path: Path) -> None:

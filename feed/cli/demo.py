@@ -6,6 +6,7 @@ import os
 import sys
 from asyncio import FIRST_COMPLETED
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ STOP_WITHIN_S: Final = 10.0  # the gateway's drain and the worker's last publish
     help="Real ticks: play this recording of Binance instead of the simulator; may be given again.",
 )
 @configured(
+    knob("--redis", "redis.url", "Use this Redis or Valkey, and start none. A FILE's is not used.", metavar="URL"),
     knob("--symbols", "sim.symbols", "Symbols that the simulator makes up.", metavar="N"),
     knob("--rate", "sim.ticks_per_s", "Ticks a second, over all symbols.", metavar="N"),
     knob("--host", "gateway.host", "Address that clients connect to.", metavar="HOST"),
@@ -44,7 +46,7 @@ STOP_WITHIN_S: Final = 10.0  # the gateway's drain and the worker's last publish
     log_level,
 )
 def demo(settings: "Settings", recordings: tuple[Path, ...]) -> None:
-    """Start everything on this machine: a Redis of its own, ticks, a gateway, the live page.
+    """Start everything on this machine: a Redis of its own (unless told of one), ticks, a gateway, the live page.
 
     Ends with Ctrl-C and leaves nothing behind. Needs no configuration, no network and no installed Redis
     (pip install 'feed[demo]').
@@ -54,6 +56,7 @@ def demo(settings: "Settings", recordings: tuple[Path, ...]) -> None:
       feed demo
       feed demo --symbols 200 --rate 5000 --port 8081
       feed demo --replay btcusdt_20240809.gz
+      feed demo --redis redis://127.0.0.1:6379/0
     """
     from feed.bus.embedded import EmbeddedError, EmbeddedServer
     from feed.lifecycle import report_faults, run
@@ -61,25 +64,34 @@ def demo(settings: "Settings", recordings: tuple[Path, ...]) -> None:
     refuse_public(settings.values, settings.origin["gateway.host"])
     report_faults(debug=settings.values.log.level == "debug")
     try:
-        with EmbeddedServer() as server:
+        with nullcontext() if names_redis(settings) else EmbeddedServer() as server:
             code = run(lambda stop: Demo(settings, recordings, server).run(stop))
     except EmbeddedError as error:
         raise Refused(str(error)) from error
     raise SystemExit(code)
 
 
-class Demo:
-    """The demo's processes. The Redis is its caller's, who ends it last."""
+def names_redis(settings: "Settings") -> bool:
+    """Whether the flag or the variable names a Redis.
 
-    def __init__(self, settings: "Settings", recordings: tuple[Path, ...], server: "EmbeddedServer") -> None:
+    A file doesn't count: config/feed.toml names one in any case, and that of an installation may be the real one.
+    """
+    return settings.origin["redis.url"].upper() in ("--REDIS", variable("redis.url"))
+
+
+class Demo:
+    """The demo's processes. The embedded Redis is its caller's, who ends it last; without one it is the settings'."""
+
+    def __init__(self, settings: "Settings", recordings: tuple[Path, ...], server: "EmbeddedServer | None") -> None:
         self._values = settings.values
         self._recordings = recordings
         self._feed = "binance" if recordings else "sim"
         self._server = server
+        self._redis = server.url if server else settings.values.redis.url
         quiet = settings.origin["log.level"] == "default"
         self._forward = not quiet
         self._environment = environment_of(settings) | {
-            variable("redis.url"): server.url,
+            variable("redis.url"): self._redis,
             variable("gateway.feeds"): self._feed,
             variable("log.format"): "console",
             **({variable("log.level"): "warning"} if quiet else {}),
@@ -91,7 +103,8 @@ class Demo:
     async def run(self, stop: asyncio.Event) -> int:
         """Runs until `stop` or until a child dies, and returns the exit code. Ends its children in any case."""
         stopped = asyncio.create_task(stop.wait())
-        self._watching.append(asyncio.create_task(self._watch_server()))
+        if self._server is not None:
+            self._watching.append(asyncio.create_task(self._watch_server(self._server)))
         starting = asyncio.create_task(self._start())
         first: list[asyncio.Future[Any]] = [starting, stopped, self._dead]
         try:
@@ -110,6 +123,8 @@ class Demo:
 
     async def _start(self) -> dict[str, str]:
         """Starts the children and returns what to tell once all are ready."""
+        from feed.settings.words import mask
+
         if self._recordings:
             paths = [str(path) for path in self._recordings]
             replay = await self._child("replay", *paths, "--port", "0")
@@ -124,7 +139,7 @@ class Demo:
             "websocket": socket,
             "gateway": f"{gateway_admin}/metrics",
             "ingest": f"{ingest_admin}/metrics",
-            "redis": self._server.url,
+            "redis": mask(self._redis),
             "try": f"feed watch {socket} {self._example_symbol()}",
         }
 
@@ -144,8 +159,8 @@ class Demo:
         if not self._dead.done():
             self._dead.set_result((f"{child.name} ended with exit code {code}", list(child.last_words)))
 
-    async def _watch_server(self) -> None:
-        while self._server.pid is not None:  # noqa: ASYNC110  its process is no child of this event loop
+    async def _watch_server(self, server: "EmbeddedServer") -> None:
+        while server.pid is not None:  # noqa: ASYNC110  its process is no child of this event loop
             await asyncio.sleep(SERVER_POLL_S)
         if not self._dead.done():
             self._dead.set_result(("the embedded Redis is gone", []))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from feed.cli.options import Misused
+from feed.cli.options import Misused, configured, log_format, log_level, redis_unused
 from feed.cli.serving import announce, binding, serve, url
 
 if TYPE_CHECKING:
     from feed.ingest.replay import Progress, Replay
+    from feed.settings.sources import Settings
 
 BAR_EVERY_S: Final = 0.2
 LINE_EVERY_S: Final = 5.0
@@ -24,7 +25,7 @@ NS_PER_S: Final = 1_000_000_000
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
 @click.option(
     "--port",
-    default=8090,
+    default=9001,
     type=click.IntRange(0, 65_535),
     show_default=True,
     metavar="PORT",
@@ -34,7 +35,10 @@ NS_PER_S: Final = 1_000_000_000
     "--speed", default=1.0, type=click.FloatRange(0), show_default=True, metavar="N", help="Times the recorded pace."
 )
 @click.option("--venue", metavar="NAME", help="Whose recording it is, where the files don't tell.")
-def replay(files: tuple[Path, ...], host: str, port: int, speed: float, venue: str | None) -> None:
+@configured(redis_unused, log_level, log_format)
+def replay(
+    settings: "Settings", files: tuple[Path, ...], host: str, port: int, speed: float, venue: str | None
+) -> None:
     """Serve recorded frames as the venue's own WebSocket would, at the recorded pace.
 
     Begins when the first client subscribes, and stays after the end until Ctrl-C. Prints one line when it listens, then
@@ -43,10 +47,9 @@ def replay(files: tuple[Path, ...], host: str, port: int, speed: float, venue: s
     \b
     Example:
       feed replay btcusdt_20240809.gz --speed 10
-      feed ingest binance --venue-url ws://127.0.0.1:8090
+      feed ingest binance --venue-url ws://127.0.0.1:9001
     """
     from feed.ingest.replay import RecordingError, Replay
-    from feed.settings import Log
 
     try:
         player = Replay(list(files), host=host, port=port, speed=speed, venue=venue)
@@ -68,7 +71,7 @@ def replay(files: tuple[Path, ...], host: str, port: int, speed: float, venue: s
         return 0
 
     try:
-        serve(Log(), main)
+        serve(settings.values.log, main)
     except RecordingError as error:
         raise Misused(str(error)) from error
 

@@ -1,8 +1,14 @@
 """`feed watch`: a gateway's ticks in the terminal."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
+
+from feed.cli.options import configured, log_level, redis_unused
+
+if TYPE_CHECKING:
+    from feed.settings.sources import Settings
 
 
 @click.command()
@@ -11,7 +17,8 @@ import click
 @click.option(
     "--kinds", default="trades,quotes,bars", show_default=True, metavar="A,B", help="Kinds of ticks to follow."
 )
-def watch(url: str, symbols: tuple[str, ...], kinds: str) -> None:
+@configured(redis_unused, log_level)
+def watch(settings: "Settings", url: str, symbols: tuple[str, ...], kinds: str) -> None:
     """Follow SYMBOLs of the feed at URL: prices, rates, and the delay from publishing to here. Quote '*' for
     all of them.
 
@@ -27,7 +34,7 @@ def watch(url: str, symbols: tuple[str, ...], kinds: str) -> None:
     from feed.client.watch import watch as follow
     from feed.lifecycle import report_faults, run
 
-    report_faults(debug=False)
+    report_faults(debug=settings.values.log.level == "debug")
 
     async def main(stop: asyncio.Event) -> int:
         return await follow(
