@@ -37,9 +37,9 @@ def page_command(stream: Stream, first: int, count: int = PAGE) -> Command:
     return ("XRANGE", names.log_key(stream), f"{first}-0", "+", "COUNT", count)
 
 
-def last_command(stream: Stream) -> Command:
+def last_command(stream: Stream, count: int = LAST) -> Command:
     """The log's last entries, newest first."""
-    return ("XREVRANGE", names.log_key(stream), "+", "-", "COUNT", LAST)
+    return ("XREVRANGE", names.log_key(stream), "+", "-", "COUNT", count)
 
 
 def entries(stream: Stream, reply: list[Any]) -> Entries:

@@ -70,6 +70,9 @@ class Reading:
     stream: Stream
     at: Position | None
     phase: Phase = Phase.ASKED
+    last_id: int | None = None
+    doubles_to: int | None = None  # after a change of epoch: venue ids up to this one were delivered before it
+    moved: bool = False  # what is delivered next does not follow `at`, though nothing is missing
     waiting: list[tuple[Message, int]] = field(default_factory=list)
     waiting_entries: int = 0
     overflowed: bool = False
@@ -114,6 +117,7 @@ class Reading:
         else:
             self.at = record.position
             tick = next(((seq, entry) for seq, entry in last if not isinstance(entry, Gap)), None)
+            self.last_id = tick[1].id if tick else None
         listener.opened(self.stream, self.at, tick)
 
     def catch_up(
@@ -131,6 +135,7 @@ class Reading:
             start = Position(record.epoch_of(way.first), way.first)
             listener.hole(self.stream, Hole(self.at.epoch, self.at.seq + 1, None, start))
             self.at = Position(start.epoch, way.first - 1)
+            self.doubles_to = self.last_id
             return True
         expected = way.first
         for seq, entry in page:
@@ -178,15 +183,45 @@ class Reading:
         assert self.at is not None
         if seq > expected:
             listener.hole(self.stream, Hole(self.at.epoch or epoch, expected, seq - 1, Position(epoch, seq)))
-        elif epoch != self.at.epoch and self.at.epoch is not None:
-            listener.epoch(self.stream, Position(epoch, seq))
+        if epoch != self.at.epoch and self.at.epoch is not None:
+            self.doubles_to = self.last_id
+            self.moved = seq == expected
         self._deliver(epoch, seq, 0, ts_gateway, [entry], listener)
 
     def _deliver(
         self, epoch: str, first: int, ts_pub: int, ts_gateway: int, entries: list[Entry], listener: Listener
     ) -> None:
         self.at = Position(epoch, first + len(entries) - 1)
-        listener.batch(self.stream, Batch(epoch, first, ts_pub, ts_gateway, entries))
+        if self.doubles_to is None and not self.moved:
+            self._tell(Batch(epoch, first, ts_pub, ts_gateway, entries), listener)
+            return
+        for seq, entry in enumerate(entries, first):
+            if self._is_double(entry):
+                self.moved = True
+                continue
+            if self.moved:
+                listener.epoch(self.stream, Position(epoch, seq))
+                self.moved = False
+            self._tell(Batch(epoch, seq, ts_pub, ts_gateway, [entry]), listener)
+
+    def _tell(self, batch: Batch, listener: Listener) -> None:
+        last = batch.entries[-1]
+        if not isinstance(last, Gap) and last.id is not None:
+            self.last_id = last.id
+        listener.batch(self.stream, batch)
+
+    def _is_double(self, entry: Entry) -> bool:
+        """Whether a Redis that forgot some ticks was given this one a second time."""
+        if self.doubles_to is None:
+            return False
+        if isinstance(entry, Gap):
+            if entry.ids is None:
+                self.doubles_to = None  # the venue's numbering began anew, perhaps: ids tell nothing any more
+            return False
+        if entry.id is not None and entry.id <= self.doubles_to:
+            return True
+        self.doubles_to = None
+        return False
 
     def _wait(self, message: Message, ts_gateway: int) -> None:
         self.waiting.append((message, ts_gateway))

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import structlog
 
 from feed.bus import log as logs
 from feed.bus.connect import Command, Link
@@ -11,6 +13,13 @@ from feed.bus.log import Entries
 from feed.core.sequence import Record
 from feed.core.streams import Stream
 from feed.settings import Redis
+
+# Streams asked about in one go: some milliseconds of decoding, during which nothing else is done.
+SLICE: Final = 50
+# More callers than this wait for a Redis that is in trouble, and more waiting makes none of them luckier.
+MAX_ASKING: Final = 64
+
+log = structlog.get_logger(__name__)
 
 
 class Past(NamedTuple):
@@ -21,12 +30,16 @@ class Past(NamedTuple):
 
 
 class Store:
-    """Asks over one connection of its own, one caller at a time; a fault is the caller's to tell its client."""
+    """Asks over one connection of its own, one caller at a time; a fault is the caller's to tell its client.
+
+    Long answers are read in slices, so that live ticks go out in between.
+    """
 
     def __init__(self, settings: Redis) -> None:
         self._settings = settings
         self._link: Link | None = None
         self._turn = asyncio.Lock()
+        self._asking = 0
 
     async def directory(self, feed: str) -> frozenset[Stream]:
         """The feed's streams. Raises BusDown, as all calls here do."""
@@ -34,11 +47,20 @@ class Store:
 
     async def latest(self, streams: Sequence[Stream]) -> list[Past]:
         """Each stream's record and last entries, newest first."""
-        return await self._past([(stream, logs.last_command(stream)) for stream in streams])
+        pasts: list[Past] = []
+        for at in range(0, len(streams), SLICE):
+            slice_of = streams[at : at + SLICE]
+            pasts += await self._past([(stream, logs.last_command(stream)) for stream in slice_of])
+        return pasts
 
     async def history(self, stream: Stream, first: int, count: int) -> Past:
         """Up to `count` entries from seq `first` on, oldest first."""
         return (await self._past([(stream, logs.page_command(stream, first, count))]))[0]
+
+    async def recent(self, stream: Stream, count: int) -> Past:
+        """The last `count` entries, oldest first."""
+        past = (await self._past([(stream, logs.last_command(stream, count))]))[0]
+        return past._replace(entries=past.entries[::-1])
 
     async def close(self) -> None:
         if self._link is not None:
@@ -56,13 +78,38 @@ class Store:
         ]
 
     async def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        async with self._turn:
-            link = self._link or await Link.open(self._settings, "feed-gateway-http")
-            # only a connection that has answered is kept
-            self._link = None
-            replies = await link.calls(commands)
-            self._link = link
+        if self._asking >= MAX_ASKING:
+            raise BusDown(f"{MAX_ASKING} questions wait for Redis already")
+        self._asking += 1
+        try:
+            # the turn counts: behind a Redis that hangs, the last in the queue would wait for all before it
+            async with asyncio.timeout(self._settings.timeout_s), self._turn:
+                replies = await self._answers(commands)
+        except TimeoutError as error:
+            raise BusDown(f"no answer from Redis in {self._settings.timeout_s:g} s") from error
+        finally:
+            self._asking -= 1
         refused = next((reply for reply in replies if isinstance(reply, BusRefused)), None)
         if refused is not None:
             raise BusDown(f"Redis refused: {refused}")
+        return replies
+
+    async def _answers(self, commands: Sequence[Command]) -> list[Any]:
+        kept, self._link = self._link, None
+        if kept is not None:
+            try:
+                return await self._on(kept, commands)
+            except BusDown as error:
+                # it may have died since it last answered, and reading is safe to repeat
+                log.info("redis_connection_renewed", error=str(error))
+        return await self._on(await Link.open(self._settings, "feed-gateway-http"), commands)
+
+    async def _on(self, link: Link, commands: Sequence[Command]) -> list[Any]:
+        """Keeps a connection that answered, and no other."""
+        try:
+            replies = await link.calls(commands)
+        except BaseException:
+            await link.close()
+            raise
+        self._link = link
         return replies

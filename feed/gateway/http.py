@@ -21,7 +21,7 @@ from feed.wire.messages import Fields
 
 MAX_SYMBOLS: Final = 1_000
 DEFAULT_LIMIT: Final = 1_000
-MAX_LIMIT: Final = 10_000
+MAX_LIMIT: Final = 1_000
 STATUS: Final = {Code.INVALID_SYNTAX: 400, Code.NOT_AUTHENTICATED: 401, Code.AUTH_FAILED: 401}
 
 
@@ -75,7 +75,9 @@ class Rest:
             raise _bad(str(error)) from error
         since = _position(request.query.get("since"))
         limit = _limit(request.query.get("limit"))
-        past = await self._store.history(stream, since.seq + 1 if since else 0, limit)
+        past = await (
+            self._store.recent(stream, limit) if since is None else self._store.history(stream, since.seq + 1, limit)
+        )
         if past.record is None:
             return _array([])
         first, gap = since.seq + 1 if since else None, None

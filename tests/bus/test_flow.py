@@ -317,7 +317,9 @@ def test_streams_that_others_crowd_out_of_the_buffer_are_published_again(redis_u
         bus = Bus(redis_url, buffer_bytes=65_536, behind_wait_s=0.01)
         for tick_id in range(1, 4):
             for at, stream in enumerate(streams):  # no room for one of each: some lanes end up empty
-                bus.publisher.offer(Trade(stream.symbol, tick_id, 1.0, 1.0, "B" * (at % 2), 1, 1, "", ("c" * at * tick_id,)))
+                bus.publisher.offer(
+                    Trade(stream.symbol, tick_id, 1.0, 1.0, "B" * (at % 2), 1, 1, "", ("c" * at * tick_id,))
+                )
         async with running(bus):
             await bus.drained()
             for stream in streams:

@@ -11,7 +11,7 @@ from feed.bus.entry import Entry, Message
 from feed.bus.reading import Phase, Reading
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import START, Position, Stream
-from feed.core.ticks import Trade
+from feed.core.ticks import Gap, Trade
 from tests.bus.ear import Ear
 
 STREAM = Stream("t", "trades", "A")
@@ -196,3 +196,65 @@ def test_going_on_from_a_position(record: Record | None, log: list[int], at: Pos
     reader.settle()
     heard = [item[0] if isinstance(item[0], int) else item for item in reader.ear.heard.get(STREAM.name, [])]
     assert heard == expected
+
+
+@pytest.mark.parametrize(
+    ("epochs", "log", "expected"),
+    [
+        pytest.param(
+            (Epoch("e1", 1), Epoch("f", 7)),
+            {7: 5, 8: 6, 9: 7, 10: 8},
+            [("epoch", 9), (9, 7), (10, 8)],
+            id="numbers rose",
+        ),
+        pytest.param(
+            (Epoch("e1", 1), Epoch("f", 4)),
+            {4: 4, 5: 5, 6: 6, 7: 7},
+            [("gap", 7, None, 4), ("epoch", 7), (7, 7)],
+            id="numbers fell",
+        ),
+        pytest.param(
+            (Epoch("e1", 1), Epoch("f", 7)),
+            {7: "gap 4 5", 8: 6, 9: 7},
+            [("epoch", 7), ("in-band", 7, "venue", (4, 5)), ("epoch", 9), (9, 7)],
+            id="a gap among them",
+        ),
+        pytest.param(
+            (Epoch("e1", 1), Epoch("f", 7)),
+            {7: "gap", 8: 1, 9: 2},
+            [("epoch", 7), ("in-band", 7, "venue", None), (8, 1), (9, 2)],
+            id="ids began anew",
+        ),
+        pytest.param(
+            (Epoch("e1", 1), Epoch("f", 9)), {9: 6, 10: 7}, [("gap", 7, 8, 9), ("epoch", 10), (10, 7)], id="hole"
+        ),
+        pytest.param((Epoch("e1", 1), Epoch("f", 7)), {7: 6}, [], id="nothing else"),
+    ],
+)
+def test_ticks_that_redis_forgot_and_was_given_again_are_not_told_twice(
+    epochs: tuple[Epoch, ...], log: dict[int, int | str], expected: list[object]
+) -> None:
+    redis = Redis()
+    reader = Reader(redis, START)
+    reader.PAGE = 100
+    redis.publish(6)
+    reader.settle()
+    reader.ear.heard.clear()
+    reader.lose_connection()
+    redis.record = Record(max(log), epochs)
+    redis.log = [(seq, _entry(what)) for seq, what in log.items()]
+    reader.settle()
+    assert reader.ear.heard.get(STREAM.name, []) == expected
+    # and what comes live afterwards is told as ever
+    redis.channel.append(Message("f", max(log) + 1, 1, [Trade("A", 1_000, 1.0, 1.0, "", 1, 1)]))
+    redis.record = redis.record._replace(seq=max(log) + 1)
+    redis.log.append((max(log) + 1, Trade("A", 1_000, 1.0, 1.0, "", 1, 1)))
+    reader.settle()
+    assert reader.ear.heard[STREAM.name][-1] == (max(log) + 1, 1_000)
+
+
+def _entry(what: int | str) -> Entry:
+    if isinstance(what, int):
+        return Trade("A", what, 1.0, 1.0, "", 1, 1)
+    first, last = (int(word) for word in what.split()[1:]) if " " in what else (None, None)
+    return Gap("A", "venue", None if first is None else first - 1, None if last is None else last + 1, 1)
