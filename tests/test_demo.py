@@ -215,6 +215,13 @@ def test_killed_it_takes_all_with_it(start: Start) -> None:
     run.facts()
     run.parent.kill()
     wait_until(run.nothing_left, "all processes gone")
+    assert len(list(run.folder.iterdir())) == 1
+    following = start(*FREE_PORTS)
+    following.facts()
+    assert len(list(run.folder.iterdir())) == 1, "what the first one left is still there"
+    following.parent.send_signal(signal.SIGINT)
+    assert following.ended() == (0, "")
+    assert list(run.folder.iterdir()) == []
 
 
 def test_a_second_signal_kills_it_and_takes_all_with_it(start: Start) -> None:

@@ -5,8 +5,8 @@ import json
 import os
 import sys
 from asyncio import FIRST_COMPLETED
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,13 +58,13 @@ def demo(settings: "Settings", recordings: tuple[Path, ...]) -> None:
       feed demo --replay btcusdt_20240809.gz
       feed demo --redis redis://127.0.0.1:6379/0
     """
-    from feed.bus.embedded import EmbeddedError, EmbeddedServer
+    from feed.bus.embedded import EmbeddedError
     from feed.lifecycle import report_faults, run
 
     refuse_public(settings.values, settings.origin["gateway.host"])
     report_faults(debug=settings.values.log.level == "debug")
     try:
-        with nullcontext() if names_redis(settings) else EmbeddedServer() as server:
+        with nullcontext() if names_redis(settings) else redis_of_its_own() as server:
             code = run(lambda stop: Demo(settings, recordings, server).run(stop))
     except EmbeddedError as error:
         raise Refused(str(error)) from error
@@ -77,6 +77,15 @@ def names_redis(settings: "Settings") -> bool:
     A file doesn't count: config/feed.toml names one in any case, and that of an installation may be the real one.
     """
     return settings.origin["redis.url"].upper() in ("--REDIS", variable("redis.url"))
+
+
+@contextmanager
+def redis_of_its_own() -> "Iterator[EmbeddedServer]":
+    from feed.bus.embedded import EmbeddedServer
+    from feed.cli.scratch import scratch
+
+    with scratch() as directory, EmbeddedServer(directory=directory) as server:
+        yield server
 
 
 class Demo:
