@@ -71,9 +71,8 @@ def route(at: Position, record: Record) -> Route:
     if at == START:
         return Route(1, cut=False)
     names = [epoch.name for epoch in record.epochs]
-    if at.epoch not in names:
-        return Route(record.epochs[0].start, cut=True)
-    later = record.epochs[names.index(at.epoch) + 1 :]
+    # an epoch that the record does not know was before all that it knows: a Redis that was emptied, or long ago
+    later = record.epochs[names.index(at.epoch) + 1 :] if at.epoch in names else record.epochs
     if not later or later[0].start > at.seq:
         return Route(at.seq + 1, cut=False)
     return Route(later[0].start, cut=True)

@@ -80,14 +80,14 @@ class Rest:
         )
         if past.record is None:
             return _array([])
-        first, gap = since.seq + 1 if since else None, None
+        expected, gap = None, None
         if since is not None:
             way = route(since, past.record)
-            first = way.first
+            expected = Position(since.epoch, way.first)
             if way.cut:
-                past, first = await self._store.history(stream, way.first, limit), None
+                past, expected = await self._store.history(stream, way.first, limit), None
                 gap = messages.gap(stream.key, since.epoch, since.seq + 1, None, _start(past), "history")
-        return _array(_history(stream, past, first, gap, limit))
+        return _array(_history(stream, past, expected, gap, limit))
 
     async def _admit(self, request: web.Request) -> str:
         """The feed that is asked about. Raises HTTPNotFound; ProtocolError where the stream would want credentials."""
@@ -117,7 +117,7 @@ async def answer_faults(request: web.Request, handler: Any) -> web.StreamRespons
     return response
 
 
-def _history(stream: Stream, past: Past, expected: int | None, gap: Fields | None, limit: int) -> list[bytes]:
+def _history(stream: Stream, past: Past, expected: Position | None, gap: Fields | None, limit: int) -> list[bytes]:
     """Messages of a stretch of log. What is missing before, between or behind its entries is named."""
     out = [orjson.dumps(gap)] if gap else []
     record = past.record
@@ -125,18 +125,18 @@ def _history(stream: Stream, past: Past, expected: int | None, gap: Fields | Non
         return out
     cause = "history"
     for seq, entry in past.entries:
-        if expected is not None and seq > expected:
+        if expected is not None and seq > expected.seq:
             out.append(_hole(stream, record, expected, seq, cause))
         out.append(_entry(stream, past, seq, entry))
-        expected, cause = seq + 1, "bus"
-    if expected is not None and len(past.entries) < limit and record.seq >= expected:
+        expected, cause = Position(record.epoch_of(seq), seq + 1), "bus"
+    if expected is not None and len(past.entries) < limit and record.seq >= expected.seq:
         out.append(_hole(stream, record, expected, record.seq + 1, cause))
     return out
 
 
-def _hole(stream: Stream, record: Record, first: int, found: int, cause: str) -> bytes:
+def _hole(stream: Stream, record: Record, first: Position, found: int, cause: str) -> bytes:
     after = Position(record.epoch_of(found), found)
-    return orjson.dumps(messages.gap(stream.key, record.epoch_of(first), first, found - 1, after, cause))
+    return orjson.dumps(messages.gap(stream.key, first.epoch, first.seq, found - 1, after, cause))
 
 
 def _entry(stream: Stream, past: Past, seq: int, entry: Entry) -> bytes:

@@ -173,11 +173,7 @@ def test_every_tick_after_the_opening_comes_once_in_order(steps: list[str], from
             id="numbers fell",
         ),
         pytest.param(
-            Record(9, (Epoch("f", 8),)),
-            [8, 9],
-            Position("e", 7),
-            [("gap", 8, None, 8), 8, 9],
-            id="an epoch nobody remembers",
+            Record(9, (Epoch("f", 8),)), [8, 9], Position("e", 7), [("epoch", 8), 8, 9], id="emptied, all read"
         ),
         pytest.param(
             Record(9, (Epoch("e", 1), Epoch("f", 5), Epoch("g", 8))),
@@ -185,6 +181,10 @@ def test_every_tick_after_the_opening_comes_once_in_order(steps: list[str], from
             Position("e", 3),
             [4, ("epoch", 5), 5, 6, 7, ("epoch", 8), 8, 9],
             id="two epochs on",
+        ),
+        pytest.param(Record(9, (Epoch("f", 8),)), [8, 9], Position("e", 5), [("gap", 6, 7, 8), 8, 9], id="emptied"),
+        pytest.param(
+            Record(2, (Epoch("f", 1),)), [1, 2], Position("e", 5), [("gap", 6, None, 1), 1, 2], id="emptied, no memory"
         ),
         pytest.param(None, [], Position("e", 4), [], id="Redis forgot it all"),
     ],

@@ -269,7 +269,7 @@ def test_history_goes_on_over_a_change_of_epoch(redis_url: str) -> None:
     play(scene)
 
 
-def test_a_position_that_redis_forgot_ends_in_a_gap_without_an_end(redis_url: str) -> None:
+def test_a_position_that_redis_forgot_is_found_by_its_number(redis_url: str) -> None:
     async def scene() -> None:
         async with asking(redis_url) as asker:
             await asker.trades(3)
@@ -278,10 +278,16 @@ def test_a_position_that_redis_forgot_ends_in_a_gap_without_an_end(redis_url: st
             new = await asker.epoch()
             gap, *rest = await asker.history(since="forgotten:2")
             assert gap == {
-                "T": "gap", "stream": "trades:A", "epoch": "forgotten", "from": 3, "to": None,
-                "next": {"epoch": new, "seq": rest[0]["q"]}, "cause": "history",
+                "T": "gap", "stream": "trades:A", "epoch": "forgotten", "from": 3, "to": 3,
+                "next": {"epoch": new, "seq": 4}, "cause": "history",
             }  # fmt: skip
-            assert [message["epoch"] for message in rest] == [new, new]
+            assert [(message["epoch"], message["q"]) for message in rest] == [(new, 4), (new, 5)]
+            gap, *rest = await asker.history(since="forgotten:50")  # a number that was given again
+            assert gap == {
+                "T": "gap", "stream": "trades:A", "epoch": "forgotten", "from": 51, "to": None,
+                "next": {"epoch": new, "seq": 4}, "cause": "history",
+            }  # fmt: skip
+            assert numbers(rest) == [4, 5]
 
     play(scene)
 
