@@ -171,15 +171,14 @@ class Subscriber:
         raise BusDown(f"nothing heard from Redis for {SILENCE_S:g} s, not even the own beat")
 
     async def _subscribe(self, pushes: Link) -> None:
-        """Brings the subscriptions to the wanted set."""
+        """Brings the subscriptions to the wanted set, which may change while a command is sent: each is entered in the
+        books before, so that a channel wanted anew meanwhile is subscribed anew."""
         wanted = {names.HEARTBEAT.encode(), *self._readings, *self._directories}
-        for command, channels in (
-            ("SUBSCRIBE", sorted(wanted - self._subscribed)),
-            ("UNSUBSCRIBE", sorted(self._subscribed - wanted)),
-        ):
+        new, gone = sorted(wanted - self._subscribed), sorted(self._subscribed - wanted)
+        self._subscribed = wanted
+        for command, channels in (("SUBSCRIBE", new), ("UNSUBSCRIBE", gone)):
             for at in range(0, len(channels), BATCH):
                 await pushes.send(command, *channels[at : at + BATCH])
-        self._subscribed = wanted
 
     async def _read_directories(self, calls: Link) -> None:
         while self._stale_directories:

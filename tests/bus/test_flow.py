@@ -136,6 +136,33 @@ def test_what_was_unwanted_is_silent_and_can_be_wanted_again(redis_url: str) -> 
     flow(redis_url, body)
 
 
+def test_a_stream_wanted_anew_while_others_are_subscribed_is_subscribed_anew(redis_url: str) -> None:
+    class Slow:
+        """A connection that is busy just when a client goes and another comes."""
+
+        def __init__(self, subscriber: Subscriber) -> None:
+            self.subscriber = subscriber
+            self.sent: list[tuple[str, ...]] = []
+
+        async def send(self, command: str, *channels: bytes) -> None:
+            self.sent.append((command, *(channel.decode() for channel in channels)))
+            if len(self.sent) == 2:
+                self.subscriber.unwant(A)
+                self.subscriber.want(A)
+
+    async def main() -> None:
+        bus = Bus(redis_url)
+        slow = Slow(bus.subscriber)
+        bus.subscriber.want(A)
+        await bus.subscriber._subscribe(slow)  # type: ignore[arg-type]
+        bus.subscriber.want(B)
+        await bus.subscriber._subscribe(slow)  # type: ignore[arg-type]
+        await bus.subscriber._subscribe(slow)  # type: ignore[arg-type]
+        assert slow.sent[1:] == [("SUBSCRIBE", names.channel(B)), ("SUBSCRIBE", names.channel(A))]
+
+    asyncio.run(main())
+
+
 def test_the_directory_knows_each_stream_before_its_first_tick(redis_url: str) -> None:
     async def body(bus: Bus) -> None:
         bus.subscriber.want_directory("t")
