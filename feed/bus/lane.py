@@ -31,7 +31,8 @@ class Item(NamedTuple):
 class Run:
     """Ticks between which nothing is missing. `prev` is the venue id that the stream must have reached before them.
 
-    `lost` says that this worker itself gave ticks up just before them: a gap, whatever the stream knows.
+    `lost` says that this worker itself gave ticks up just before them. Where the stream has no id to measure that by,
+    it is a gap all the same.
     """
 
     prev: str

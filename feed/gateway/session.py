@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 class Session:
-    """A connected client. `write` is called by the hub; everything else runs in the connection's own task."""
+    """A connected client. The hub calls `write`, commands run in the inbox's task, the rest in the connection's own."""
 
     def __init__(
         self,
@@ -136,10 +136,14 @@ class Session:
             self._refuse(fault)
 
     def _refuse(self, fault: ProtocolError) -> None:
-        metrics.GATEWAY_ERRORS.labels(str(int(fault.code))).inc()
-        self._send(messages.error(fault, self._depth))
+        self._put(self._told(fault))
         if fault.code in FATAL:
             self.end(FATAL[fault.code])
+
+    def _told(self, fault: ProtocolError) -> bytes:
+        """The fault as the client is told of it, counted."""
+        metrics.GATEWAY_ERRORS.labels(str(int(fault.code))).inc()
+        return self._codec.control(messages.error(fault, self._depth))
 
     def _auth_timeout(self) -> None:
         if not self._authenticated:
@@ -262,7 +266,7 @@ class Session:
         if waiting and waiting + len(data) > self._settings.outbox_bytes and self._ending is None:
             log.warning("slow_client", feed=self._hub.feed, waiting_bytes=waiting)
             self.end(Close.SLOW)
-            data = self._codec.control(messages.error(ProtocolError(Code.SLOW_CLIENT), self._depth))
+            data = self._told(ProtocolError(Code.SLOW_CLIENT))
         self._transport.write(data)
 
 

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from typing import Any
 
 import msgpack
+import pytest
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -21,6 +22,9 @@ from feed.gateway.server import Gateway
 from feed.settings import Flush, History, Publish, Redis, Values
 from feed.settings import Gateway as GatewayKnobs
 
+BOTH = pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
+# what a depth-two answer says of a stream that never published
+START = {"epoch": None, "seq": 0, "rate": 0}
 PATIENCE_S = 10.0
 T0 = 1_723_161_600 * NS_PER_S
 Message = dict[str, Any]

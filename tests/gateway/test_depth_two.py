@@ -8,7 +8,9 @@ from prometheus_client import REGISTRY
 
 from tests.gateway.gateway_stage import (
     AUTHENTICATED,
+    BOTH,
     PATIENCE_S,
+    START,
     Doorkeeper,
     play,
     quote,
@@ -17,9 +19,6 @@ from tests.gateway.gateway_stage import (
 )
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
-BOTH = pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
-
-START = {"epoch": None, "seq": 0, "rate": 0}
 
 
 @BOTH

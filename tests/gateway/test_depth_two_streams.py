@@ -7,6 +7,8 @@ import pytest
 
 from feed.core.ticks import BARS_1S
 from tests.gateway.gateway_stage import (
+    BOTH,
+    START,
     Client,
     bar,
     play,
@@ -15,9 +17,6 @@ from tests.gateway.gateway_stage import (
 )
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
-BOTH = pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
-
-START = {"epoch": None, "seq": 0, "rate": 0}
 
 
 @BOTH

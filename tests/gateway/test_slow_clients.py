@@ -74,6 +74,10 @@ async def stalled(stage: Stage, command: bytes = b'{"action":"subscribe","trades
         sock.close()
 
 
+def errors(code: int) -> float:
+    return REGISTRY.get_sample_value("feed_gateway_errors_total", {"code": str(code)}) or 0.0
+
+
 def closes(code: int) -> float:
     return REGISTRY.get_sample_value("feed_gateway_closes_total", {"code": str(code)}) or 0.0
 
@@ -119,10 +123,11 @@ def test_who_never_reads_is_cut_off_and_the_others_get_everything(redis_url: str
 def test_who_reads_on_in_time_learns_why(redis_url: str, loop: LoopFactory) -> None:
     async def scene() -> None:
         async with serving(redis_url, outbox_bytes=65_536) as stage, stalled(stage) as client:
-            before = closes(4008)
+            before, told = closes(4008), errors(407)
             while closes(4008) == before:
                 stage.trade("A", conditions=LARGE)
                 await stage.published()
+            assert errors(407) == told + 1
             seen = await client.read_to_the_end()
             reason = b'[{"T":"error","code":407,"msg":"slow client"}]'
             close = b"\x88\x02" + (4008).to_bytes(2, "big")
