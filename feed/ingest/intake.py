@@ -1,12 +1,11 @@
 """What one venue connection read, turned into ticks for the sink, counted, and logged where it makes no sense."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import structlog
 
 from feed import metrics
-from feed.core.ticks import NS_PER_S, Tick, kind_of
+from feed.core.ticks import NS_PER_S, Tick
 from feed.ingest.source import Sink
 from feed.ingest.venues import ConnectionEnds, Venue, VenueError
 
@@ -70,8 +69,6 @@ class Intake:
             self._sink.reconnected()
         self.ticks += len(ticks)
         self._sink.ticks(ticks)
-        for kind, count in Counter(map(kind_of, ticks)).items():
-            metrics.INGEST_TICKS.labels(self._venue.name, kind).inc(count)
         # A tick whose two times are the same has no time from its venue, so it can't tell a delay.
         oldest = next((tick for tick in ticks if tick.ts_event != tick.ts_recv), None)
         if oldest is not None:
