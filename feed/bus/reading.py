@@ -54,6 +54,10 @@ class Listener(Protocol):
         """All streams of a feed, whenever they may have changed."""
         ...
 
+    def sources(self, feed: str, stale: frozenset[str] | None) -> None:
+        """The symbols that no worker of the feed hears anything of now; None: all of the feed's."""
+        ...
+
     def connected(self, up: bool) -> None: ...
 
 

@@ -70,6 +70,9 @@ class Feeds:
     def symbols(self, feed: str, streams: frozenset[Stream]) -> None:
         self._hubs[feed].interest.symbols(streams)
 
+    def sources(self, feed: str, stale: frozenset[str] | None) -> None:
+        pass
+
     def connected(self, up: bool) -> None:
         self.bus_up = up
         for hub in self._hubs.values():

@@ -78,6 +78,11 @@ class Session:
         if self._ending is None:
             self._put(data)
 
+    def notice(self, code: str, text: str, lag_ms: int | None = None) -> None:
+        """Tells the client what the server is about to do; depth one has no place for it."""
+        if self._depth == 2 and self._ending is None:
+            self._send(messages.notice(code, text, lag_ms))
+
     def end(self, code: Close) -> None:
         """Begins to close the connection; a peer that has stalled is cut off. The first code stands."""
         if self._ending is None and not (self._socket.closed or self._transport.is_closing()):

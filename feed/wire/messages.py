@@ -82,5 +82,10 @@ def notice(code: str, text: str, lag_ms: int | None = None) -> Fields:
     return fields
 
 
+def status(symbol: str, state: str, time: Any) -> Fields:
+    """A symbol's source fell silent or came back: `state` is live, stale or halted."""
+    return {"T": "status", "S": symbol, "state": state, "t": time}
+
+
 def pong(command_id: int | str | None, time: Any) -> Fields:
     return {"T": "pong", "id": command_id, "t": time} if command_id is not None else {"T": "pong", "t": time}

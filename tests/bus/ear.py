@@ -16,6 +16,7 @@ class Ear:
         self.last: dict[str, tuple[int, Tick] | None] = {}
         self.directory: frozenset[Stream] = frozenset()
         self.up = False
+        self.stale: dict[str, frozenset[str] | None] = {}
         self._changed = asyncio.Event()
 
     async def until(self, condition: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
@@ -57,6 +58,10 @@ class Ear:
 
     def symbols(self, feed: str, streams: frozenset[Stream]) -> None:  # noqa: ARG002 - one feed here
         self.directory |= streams
+        self._changed.set()
+
+    def sources(self, feed: str, stale: frozenset[str] | None) -> None:
+        self.stale[feed] = stale
         self._changed.set()
 
     def connected(self, up: bool) -> None:
