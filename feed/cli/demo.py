@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 READY_WITHIN_S: Final = 30.0
 SERVER_POLL_S: Final = 0.5
 STOP_WITHIN_S: Final = 10.0  # the gateway's drain and the worker's last publishing included
+DRAIN_WINDOW_S: Final = 0.5  # whoever presses Ctrl-C is waiting, and the clients have nowhere else to go
 
 
 @click.command()
@@ -103,6 +104,8 @@ class Demo:
             variable("redis.url"): self._redis,
             variable("gateway.feeds"): self._feed,
             variable("log.format"): "console",
+            variable("drain.delay_s"): "0",
+            variable("drain.window_s"): str(DRAIN_WINDOW_S),
             **({variable("log.level"): "warning"} if quiet else {}),
         }
         self._dead: asyncio.Future[tuple[str, list[str]]] = asyncio.get_running_loop().create_future()

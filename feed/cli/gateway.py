@@ -35,7 +35,8 @@ def gateway(settings: "Settings") -> None:
     """Serve the page, WebSocket clients and REST.
 
     Reads the feeds' streams from Redis and pushes their ticks to the clients that asked for them. Prints one line when
-    it listens. SIGTERM or Ctrl-C drains: clients are told to reconnect elsewhere.
+    it listens. SIGTERM or Ctrl-C drains: clients are told to reconnect elsewhere, one after the other, over
+    drain.window_s; a second one ends it at once.
 
     \b
     Example:

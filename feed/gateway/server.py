@@ -11,6 +11,7 @@ from feed import metrics
 from feed.bus.store import Store
 from feed.gateway import origin
 from feed.gateway.auth import Anyone, Authenticator, from_headers
+from feed.gateway.drain import close_all
 from feed.gateway.feeds import Feeds
 from feed.gateway.http import Rest, answer_faults
 from feed.gateway.page import add_page
@@ -21,7 +22,10 @@ from feed.wire.closing import Close
 from feed.wire.codec import JSON, MSGPACK, Codec
 
 DEPTH_TWO: Final = {"feed.v1.json": JSON, "feed.v1.msgpack": MSGPACK}
-STOP_S: Final = 5.0
+# How much longer than the window clients may take to go; what is left then is cut off.
+CUT_AFTER_S: Final = 5.0
+# A REST answer takes milliseconds, or redis.timeout_s where it waits for a Redis that hangs: nobody stops for that.
+REQUEST_ENDS_S: Final = 1.0
 RETRY_AFTER_S: Final = 5
 
 log = structlog.get_logger(__name__)
@@ -42,7 +46,9 @@ class Gateway:
         self._settings = values.gateway
         self._authenticator = authenticator or Anyone()
         self._sessions: set[Session] = set()
-        self._stopping = False
+        self._draining = False  # load balancers are told; all else goes on
+        self._shut = False  # no new clients
+        self._let_go = False  # clients had their time to go
         self._all_gone = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._feeds: Feeds | None = None
@@ -56,14 +62,14 @@ class Gateway:
         add_page(app, self._feeds.names)
         app.add_routes([web.get("/v2/{feed}", self._stream)])
         app.add_routes(Rest(self._feeds.names, self._store, self._authenticator).routes())
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._settings.host, self._settings.port, backlog=4096)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serves until `stop` is set or a part of the gateway fails, then closes every client and cleans up."""
+        """Serves until `stop` is set, then lets the clients go and cleans up. Where a part fails, they go at once."""
         assert self._feeds is not None
         try:
             async with asyncio.TaskGroup() as group:
@@ -72,7 +78,7 @@ class Gateway:
                     group.create_task(self._feeds.beat(self._settings.heartbeat_s)),
                 ]
                 await stop.wait()
-                await self._close_all()
+                await self._drain()
                 for task in tasks:
                     task.cancel()
         finally:
@@ -80,7 +86,8 @@ class Gateway:
 
     async def close(self) -> None:
         """Closes every client, frees the port and the connections to Redis. Safe to call twice."""
-        await self._close_all()
+        if not self._let_go:
+            await self._close_all(0.0)
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -88,20 +95,33 @@ class Gateway:
 
     def not_ready(self) -> str:
         """Why no client should be sent here now; empty where all is well."""
-        if self._stopping:
+        if self._draining:
             return "draining"
         if self._feeds is None or not self._feeds.bus_up:
             return "the bus is not connected"
         return ""
 
-    async def _close_all(self) -> None:
-        self._stopping = True
-        for session in list(self._sessions):
-            session.end(Close.DRAIN)
+    async def _drain(self) -> None:
+        knobs = self._values.drain
+        self._draining = True
+        log.info("draining", clients=len(self._sessions), delay_s=knobs.delay_s, window_s=knobs.window_s)
         if self._sessions:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_S):
+            await asyncio.sleep(knobs.delay_s)
+        await self._close_all(knobs.window_s)
+        log.info("drained", cut_off=len(self._sessions))
+
+    async def _close_all(self, window_s: float) -> None:
+        """Closes every client, and waits until they are gone, though not for ever."""
+        self._draining = self._shut = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(window_s + CUT_AFTER_S):
+                await close_all(self._sessions, window_s)
+                while self._sessions:
+                    for session in list(self._sessions):
+                        session.end(Close.DRAIN)  # whoever was shaking hands when the others were told
+                    self._all_gone.clear()
                     await self._all_gone.wait()
+        self._let_go = True
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         """The WebSocket endpoint. Everything that can be refused is refused before the upgrade."""
@@ -117,7 +137,7 @@ class Gateway:
         if not origin.allowed(request.headers):
             _count("origin")
             raise web.HTTPForbidden(text="pages of this origin may not connect\n")
-        if self._stopping or len(self._sessions) >= self._settings.max_connections:
+        if self._shut or len(self._sessions) >= self._settings.max_connections:
             _count("full")
             raise web.HTTPServiceUnavailable(text="no room\n", headers={"Retry-After": str(RETRY_AFTER_S)})
         speech = _speech(request)
@@ -147,7 +167,7 @@ class Gateway:
 
     def _forget(self, session: Session) -> None:
         self._sessions.discard(session)
-        if self._stopping and not self._sessions:
+        if not self._sessions:
             self._all_gone.set()
 
 

@@ -3,6 +3,7 @@
 from feed.settings.models import (
     Auth,
     Binance,
+    Drain,
     Flush,
     Gateway,
     History,
@@ -18,6 +19,7 @@ from feed.settings.models import (
 __all__ = [
     "Auth",
     "Binance",
+    "Drain",
     "Flush",
     "Gateway",
     "History",

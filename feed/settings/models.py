@@ -133,6 +133,11 @@ class Gateway(Section):
     outbox_bytes: Bytes = 4_194_304
 
 
+class Drain(Section):
+    delay_s: Annotated[float, Field(ge=0, le=3_600), Unit("s")] = 2.0
+    window_s: Annotated[float, Field(ge=0, le=3_600), Unit("s")] = 10.0
+
+
 class Flush(Section):
     window_min_s: Annotated[float, Field(ge=0, le=1), Unit("s")] = 0.001
     window_max_s: Annotated[float, Field(ge=0, le=1), Unit("s")] = 0.02
@@ -163,6 +168,7 @@ class Values(Section):
     sim: Sim = Sim()
     binance: Binance = Binance()
     gateway: Gateway = Gateway()
+    drain: Drain = Drain()
     flush: Flush = Flush()
     auth: Auth = Auth()
     log: Log = Log()

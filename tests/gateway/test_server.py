@@ -13,9 +13,9 @@ from feed.core.streams import Stream
 from feed.core.ticks import Trade
 from feed.gateway.auth import Credentials
 from feed.gateway.server import Gateway
+from feed.settings import Drain, Redis, Values
 from feed.settings import Gateway as GatewayKnobs
-from feed.settings import Redis, Values
-from tests.gateway.gateway_stage import PATIENCE_S, Doorkeeper, play, serving, until
+from tests.gateway.gateway_stage import PATIENCE_S, Doorkeeper, Stage, play, serving, until
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 
@@ -26,6 +26,7 @@ def test_a_server_that_stops_tells_its_clients_to_come_again(redis_url: str, dep
         async with serving(redis_url) as stage, stage.client(depth) as client, stage.client(depth) as idle:
             await client.subscribe(trades=["*"])
             assert stage.gateway.not_ready() == ""
+            at_once(stage)
             stage.stop.set()
             assert (await client.closed())[0] == (await idle.closed())[0] == 1012
             assert stage.gateway.not_ready() == "draining"
@@ -39,12 +40,17 @@ def test_a_server_that_stops_does_not_wait_for_a_subscription_that_waits_for_red
             stage.hub.interest._bus = DeafBus()
             await client.send({"action": "subscribe", "trades": ["A"], "quotes": ["*"]})
             await until(lambda: stage.hub.interest.streams)
+            at_once(stage)
             stage.stop.set()
             assert (await client.closed())[0] == 1012
             async with asyncio.timeout(1.5):
                 await stage.gone()
 
     play(scene)
+
+
+def at_once(stage: Stage) -> None:
+    stage.gateway._values = stage.gateway._values.model_copy(update={"drain": Drain(delay_s=0.0, window_s=0.0)})
 
 
 class DeafBus:
