@@ -130,7 +130,14 @@ class Gateway(Section):
     subscribe_timeout_s: Seconds = 10.0
     ping_s: Seconds = 20.0
     heartbeat_s: Seconds = 1.0
-    outbox_bytes: Bytes = 4_194_304
+    outbox_bytes: Annotated[int, Field(ge=524_288, le=1 << 30), Unit("bytes a client")] = 4_194_304
+    slow_notice_s: Seconds = 2.0
+    slow_close_s: Seconds = 10.0
+    tail_ticks: Annotated[int, Field(ge=0, le=100_000_000), Unit("ticks a feed")] = 50_000
+
+    @model_validator(mode="after")
+    def _notice_comes_first(self) -> Self:
+        return _ordered(self, "slow_notice_s", "slow_close_s")
 
 
 class Drain(Section):
