@@ -45,6 +45,9 @@ PUBLISH_BUFFERED = Gauge("feed_publish_buffered_bytes", "Bytes of ticks that wai
 
 BUS_CONNECTED = Gauge("feed_bus_connected", "1 while the connection to Redis is up.", ["role"])
 BUS_RECONNECTS = Counter("feed_bus_reconnects", "Connections to Redis that were lost.", ["role"])
+BUS_WORKERS = Gauge("feed_bus_workers", "Workers of a feed that this gateway hears beat.", ["feed"])
+BUS_FEED_LIVE = Gauge("feed_bus_feed_live", "1 while some worker hears something of the feed's source.", ["feed"])
+BUS_SILENT = Gauge("feed_bus_silent_symbols", "Symbols of a live feed that no worker hears anything of.", ["feed"])
 
 GATEWAY_CONNECTIONS = Gauge("feed_gateway_connections", "Open WebSocket connections.", ["feed"])
 GATEWAY_SUBSCRIPTIONS = Gauge("feed_gateway_subscriptions", "Streams and wildcards that clients hold.", ["feed"])
