@@ -25,6 +25,11 @@ def symbols_key(feed: str) -> str:
     return f"feed:{feed}:symbols"
 
 
+def workers_channel(feed: str) -> str:
+    """Pub/sub channel on which a feed's workers beat each second, see `feed.bus.beats`."""
+    return f"feed:{feed}:worker"
+
+
 def worker_key(feed: str, worker_id: str) -> str:
     """Expires 3 s after a worker's last beat."""
     return f"feed:{feed}:worker:{worker_id}"

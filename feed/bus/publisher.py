@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib.resources import files
 from secrets import token_urlsafe
 from typing import Any, Final
@@ -15,6 +15,7 @@ import structlog
 
 from feed import metrics
 from feed.bus import names
+from feed.bus.beats import BEAT_S, EXPIRES_S, HEARS_ALL, Beat, Silent, pack_beat
 from feed.bus.connect import Command, Link
 from feed.bus.entry import pack, pack_int
 from feed.bus.errors import BusDown, BusRefused
@@ -25,8 +26,6 @@ from feed.core.ticks import NS_PER_S, Tick, kind_of
 from feed.settings import Values
 
 SCRIPT: Final = files("feed.bus").joinpath("publish.lua").read_text()
-BEAT_S: Final = 1.0
-BEAT_EXPIRES_MS: Final = 3_000
 # A pipeline of more calls than this delays the first answer without saving anything per call.
 MAX_CALLS: Final = 256
 
@@ -40,10 +39,14 @@ class Publisher:
     stream that grows is dropped, and an in-band gap with cause "ingest" says so.
     """
 
-    def __init__(self, values: Values, feed: str, contiguous: frozenset[str]) -> None:
+    def __init__(
+        self, values: Values, feed: str, contiguous: frozenset[str], silent: Callable[[], Silent] = lambda: HEARS_ALL
+    ) -> None:
+        """`silent` says of which symbols the source hears nothing at the moment."""
         self._values = values
         self._feed = feed
         self._contiguous = contiguous
+        self._silent = silent
         self._worker_id = values.ingest.worker_id or socket.gethostname()
         self._life = token_urlsafe(6)
         self._lanes: dict[tuple[str, str], Lane] = {}
@@ -87,10 +90,12 @@ class Publisher:
         else:
             self._ready.pop(lane, None)  # all that it had was dropped
 
-    def reconnected(self) -> None:
-        """The source lost its connection: what comes next can't vouch for what came before."""
-        for lane in self._lanes.values():
-            lane.interrupted()
+    def reconnected(self, symbols: Collection[str]) -> None:
+        """The source lost the connection that brings these: what comes next can't vouch for what came before."""
+        lost = frozenset(symbols)
+        for (_, symbol), lane in self._lanes.items():
+            if symbol in lost:
+                lane.interrupted()
 
     def connected(self) -> bool:
         """Whether Redis is there at this moment."""
@@ -144,9 +149,7 @@ class Publisher:
         while True:
             now = time.monotonic()
             if now >= beat_due:
-                await link.call(
-                    "SET", names.worker_key(self._feed, self._worker_id), str(os.getpid()), "PX", BEAT_EXPIRES_MS
-                )
+                await self._beat(link)
                 beat_due = now + BEAT_S
             await self._register(link)
             lanes = self._due(now)
@@ -158,6 +161,13 @@ class Publisher:
             await self._publish(link, sha, lanes)
             if self._values.publish.window_s:
                 await asyncio.sleep(self._values.publish.window_s)
+
+    async def _beat(self, link: Link) -> None:
+        """Says that this worker lives, and what it hears. Two of one name are told apart by their life."""
+        key, channel = names.worker_key(self._feed, self._worker_id), names.workers_channel(self._feed)
+        beat = pack_beat(Beat(f"{self._worker_id}/{self._life}", self._silent()))
+        await link.call("SET", key, os.getpid(), "PX", int(EXPIRES_S * 1_000))
+        await link.call("PUBLISH", channel, beat)
 
     async def _register(self, link: Link) -> None:
         """Enters new streams into the feed's directory before their first tick."""

@@ -12,6 +12,7 @@ import structlog
 from feed import metrics
 from feed.bus import log as logs
 from feed.bus import names
+from feed.bus.beats import Sources, unpack_beat
 from feed.bus.connect import Link
 from feed.bus.entry import unpack_message
 from feed.bus.errors import BusDown, BusRefused
@@ -23,6 +24,8 @@ from feed.settings import Values
 BEAT_S: Final = 1.0
 # Every gateway hears its own beat each second. Silence means that the bus is gone, whatever the TCP connection says.
 SILENCE_S: Final = 3.0
+# A bus that was silent for so long, though each second brings the own beat, kept the workers' beats back as well.
+LULL_S: Final = 1.5
 # Notices of new symbols may be lost with a connection; the directory itself is the truth.
 DIRECTORY_S: Final = 10.0
 BATCH: Final = 200
@@ -43,6 +46,7 @@ class Subscriber:
         self._readings: dict[bytes, Reading] = {}
         self._directories: dict[bytes, str] = {}
         self._stale_directories: set[str] = set()
+        self._workers: dict[bytes, tuple[str, Sources]] = {}
         self._subscribed: set[bytes] = set()
         self._behind: dict[Reading, None] = {}
         self._wake = asyncio.Event()
@@ -68,6 +72,13 @@ class Subscriber:
         self._stale_directories.add(feed)
         self._wake.set()
 
+    def want_workers(self, feed: str) -> None:
+        """Begins to follow whether the feed's workers hear their source. What they say is told as `sources`."""
+        sources = Sources()
+        sources.listen(time.monotonic())
+        self._workers[names.workers_channel(feed).encode()] = (feed, sources)
+        self._wake.set()
+
     async def run(self) -> None:
         """Reads until cancelled. Raises BusRefused where the configuration can never work."""
         while True:
@@ -91,6 +102,7 @@ class Subscriber:
             reading.restart()
         self._stale_directories.update(self._directories.values())
         self._heard = time.monotonic()
+        self._listen_anew()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(pushes))
@@ -105,8 +117,10 @@ class Subscriber:
     async def _read(self, pushes: Link) -> None:
         while True:
             kind, channel, data = await pushes.push()
-            now = time.time_ns()
+            now, heard_before = time.time_ns(), self._heard
             self._heard = time.monotonic()
+            if self._heard - heard_before > LULL_S:
+                self._listen_anew()
             if kind == b"message":
                 self._message(channel, data, now)
             elif kind == b"subscribe":
@@ -129,6 +143,31 @@ class Subscriber:
         elif channel in self._directories:
             self._stale_directories.add(self._directories[channel])
             self._wake.set()
+        elif channel in self._workers:
+            self._beaten(*self._workers[channel], data)
+
+    def _listen_anew(self) -> None:
+        for _, sources in self._workers.values():
+            sources.listen(self._heard)
+
+    def _beaten(self, feed: str, sources: Sources, data: bytes) -> None:
+        try:
+            sources.heard(unpack_beat(data), self._heard)
+        except ValueError as error:
+            log.error("unreadable_beat", feed=feed, error=str(error))
+        self._judge(feed, sources)
+
+    def _judge(self, feed: str, sources: Sources) -> None:
+        """Tells the listener where a source fell silent or came back. Nothing is said while the bus is silent."""
+        now = time.monotonic()
+        if now - self._heard > LULL_S:
+            return
+        news = sources.judge(now)
+        metrics.BUS_WORKERS.labels(feed).set(sources.workers)
+        if news:
+            metrics.BUS_FEED_LIVE.labels(feed).set(sources.stale is not None)
+            metrics.BUS_SILENT.labels(feed).set(len(sources.stale or ()))
+            self._listener.sources(feed, sources.stale)
 
     def _confirmed(self, channel: bytes) -> None:
         reading = self._readings.get(channel)
@@ -152,6 +191,8 @@ class Subscriber:
             if now >= beat_due:
                 await calls.call("PUBLISH", names.HEARTBEAT, b"")
                 beat_due = now + BEAT_S
+            for feed, sources in self._workers.values():
+                self._judge(feed, sources)
             self._wake.clear()
             await self._subscribe(pushes)
             await self._read_directories(calls)
@@ -173,7 +214,7 @@ class Subscriber:
     async def _subscribe(self, pushes: Link) -> None:
         """Brings the subscriptions to the wanted set, which may change while a command is sent: each is entered in the
         books before, so that a channel wanted anew meanwhile is subscribed anew."""
-        wanted = {names.HEARTBEAT.encode(), *self._readings, *self._directories}
+        wanted = {names.HEARTBEAT.encode(), *self._readings, *self._directories, *self._workers}
         new, gone = sorted(wanted - self._subscribed), sorted(self._subscribed - wanted)
         self._subscribed = wanted
         for command, channels in (("SUBSCRIBE", new), ("UNSUBSCRIBE", gone)):

@@ -53,7 +53,7 @@ def ingest(settings: "Settings", feed: str) -> None:
 
         knobs = values.ingest
         source = source_of(values, feed)
-        worker = Worker(values, source, Publisher(values, source.feed, source.contiguous))
+        worker = Worker(values, source, Publisher(values, source.feed, source.contiguous, source.silent))
         async with AsyncExitStack() as stack:
             with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "ingest.admin_port"):
                 admin = await stack.enter_async_context(Admin(knobs.host, knobs.admin_port, worker.not_ready))

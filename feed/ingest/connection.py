@@ -40,6 +40,8 @@ class Connection:
     ) -> None:
         """`take` says whether at least one frame made sense; `changed` is told when `up` changes."""
         self.up = False
+        self.hears = False
+        """Up, and something that made sense came: a venue that takes connections may still be mute."""
         self._session = session
         self._subscription = subscription
         self._knobs = knobs
@@ -69,6 +71,7 @@ class Connection:
 
     def _set_up(self, up: bool) -> None:
         self.up = up
+        self.hears = False
         self._changed()
 
     async def _connect(self) -> aiohttp.ClientWebSocketResponse[bool]:
@@ -121,6 +124,7 @@ class Connection:
                     self._arrived.clear()
                     received, self._received = self._received, []
                     if self._take(received):
+                        self.hears = True
                         deadline.reschedule(clock() + stale_after_s)
                     if receiving.done():
                         return receiving.result()

@@ -45,6 +45,13 @@ class Connector:
             connection.up for connection in self._connections.values()
         )
 
+    def silent(self) -> frozenset[str] | None:
+        """The symbols whose connection is down or has brought nothing yet; None: all of them."""
+        mute = [each for each in self._subscriptions if not self._hears(each)]
+        if len(mute) == len(self._subscriptions):
+            return None
+        return frozenset(symbol for each in mute for symbol in each.symbols)
+
     async def run(self, sink: Sink, stop: asyncio.Event) -> None:
         """Reads until `stop` is set. Raises only faults of code, in an ExceptionGroup."""
         self._changed()
@@ -57,13 +64,17 @@ class Connector:
             for task in keeping:
                 task.cancel()
 
+    def _hears(self, subscription: Subscription) -> bool:
+        connection = self._connections.get(subscription)
+        return connection is not None and connection.hears
+
     def _changed(self) -> None:
         self._gauge.set(self.connected())
 
     async def _keep(self, session: aiohttp.ClientSession, subscription: Subscription, sink: Sink) -> None:
         knobs = self._knobs
         clock = asyncio.get_running_loop().time
-        intake = Intake(self._venue, sink)
+        intake = Intake(self._venue, subscription.symbols, sink)
         failures = 0
         while True:
             began, ticks_before = clock(), intake.ticks

@@ -1,6 +1,6 @@
 """What one venue connection read, turned into ticks for the sink, counted, and logged where it makes no sense."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -20,10 +20,11 @@ log = structlog.get_logger()
 class Intake:
     """Between the connections that bring one subscription, one after the other, and the sink."""
 
-    def __init__(self, venue: Venue, sink: Sink) -> None:
+    def __init__(self, venue: Venue, symbols: Collection[str], sink: Sink) -> None:
         self.ticks = 0
         """Ticks so far, over all connections."""
         self._venue = venue
+        self._symbols = symbols
         self._sink = sink
         self._lost = False
         self._logged: set[str] = set()
@@ -66,7 +67,7 @@ class Intake:
     def _deliver(self, ticks: Sequence[Tick]) -> None:
         if self._lost:
             self._lost = False
-            self._sink.reconnected()
+            self._sink.reconnected(self._symbols)
         self.ticks += len(ticks)
         self._sink.ticks(ticks)
         # A tick whose two times are the same has no time from its venue, so it can't tell a delay.

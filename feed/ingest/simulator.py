@@ -82,6 +82,10 @@ class Simulator:
         """Whether the market has caught up with the present and trades."""
         return self._live
 
+    def silent(self) -> frozenset[str] | None:
+        """No symbol, or all of them before the market opens."""
+        return frozenset() if self._live else None
+
     async def run(self, sink: Sink, stop: asyncio.Event) -> None:
         """Makes ticks in real time until `stop` is set."""
         sim, gauge = self._sim, metrics.INGEST_CONNECTED.labels(FEED)

@@ -1,7 +1,7 @@
 """The seam between what reads a venue and what publishes its ticks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from feed.core.ticks import Tick, Trade
@@ -21,8 +21,8 @@ class Sink(Protocol):
         """
         ...
 
-    def reconnected(self) -> None:
-        """The source lost its connection: from here on, ticks may be missing."""
+    def reconnected(self, symbols: Collection[str]) -> None:
+        """The source lost the connection that brings these: what comes next may follow on a hole."""
         ...
 
 
@@ -39,4 +39,8 @@ class Source(Protocol):
 
     def connected(self) -> bool:
         """Whether ticks can come at this moment."""
+        ...
+
+    def silent(self) -> frozenset[str] | None:
+        """The symbols of which nothing can be heard at this moment; None: all of them."""
         ...

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -26,8 +26,8 @@ class Outlet(Protocol):
         """Takes a tick for the stream of its kind and symbol. Never waits: what it can't hold, it names in a gap."""
         ...
 
-    def reconnected(self) -> None:
-        """From here on ids may be missing."""
+    def reconnected(self, symbols: Collection[str]) -> None:
+        """Before what comes next of these symbols, ids may be missing."""
         ...
 
     async def run(self) -> None:
@@ -93,11 +93,11 @@ class Worker:
             self._clock.saw(trades[-1].ts_event, self._monotonic_ns())
             self._bars.close_until(trades[-1].ts_event)
 
-    def reconnected(self) -> None:
+    def reconnected(self, symbols: Collection[str]) -> None:
         """Gives up the open bars: trades of theirs may be missing."""
         self._bars.interrupted()
         self._clock = VenueClock()
-        self._publisher.reconnected()
+        self._publisher.reconnected(symbols)
 
     def not_ready(self) -> str:
         """Why this worker publishes nothing at the moment; "" when it can."""

@@ -77,6 +77,35 @@ def test_the_two_connections_fail_apart() -> None:
     assert heard.story == [1, 2, "reconnected", 3]
 
 
+def test_what_is_silent_is_known_by_symbol() -> None:
+    """600 symbols come over two connections: the first brings C0 to C511."""
+    mute = asyncio.Event()
+
+    async def script(visit: Visit) -> None:
+        if not mute.is_set():
+            await visit.send(trade(len(server.visits), streams_of(visit)[0].split("@")[0].upper()))
+        await visit.stay()
+
+    server, heard = VenueServer([script]), Heard()
+
+    async def main() -> None:
+        async with server.serving(), connecting(server.url, heard, knobs(stale_after_s=0.5), SYMBOLS) as connector:
+            assert connector.silent() is None
+            await until(lambda: connector.silent() == frozenset())
+            mute.set()
+            server.visits[0].abort()
+            of_the_first = "c0usdt@trade" in streams_of(server.visits[0])
+            lost = frozenset(SYMBOLS[:512] if of_the_first else SYMBOLS[512:])
+            await until(lambda: connector.silent() == lost)
+            await until(lambda: connector.connected())
+            assert connector.silent() == lost, "the venue takes connections, and says nothing"
+            await until(lambda: connector.silent() is None)  # the other fell silent as well, in time
+            mute.clear()
+            await until(lambda: connector.silent() == frozenset())
+
+    asyncio.run(main())
+
+
 def test_connected_says_whether_ticks_can_come() -> None:
     async def main() -> None:
         server = VenueServer([sends(trade(1))])

@@ -89,7 +89,7 @@ def test_a_tick_is_counted_once_between_its_venue_and_the_publisher() -> None:
     publisher = FakePublisher()
     worker = Worker(Values(), Connector(venue, "ws://127.0.0.1", knobs()), publisher)
     before = count("feed_ingest_ticks_total", kind="trades")
-    assert Intake(venue, worker).take([(1, trade(number).encode()) for number in range(50)])
+    assert Intake(venue, ("BTC/USDT",), worker).take([(1, trade(number).encode()) for number in range(50)])
     assert len(publisher.offered) == 50
     assert count("feed_ingest_ticks_total", kind="trades") == before + 50
 

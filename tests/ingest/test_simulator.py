@@ -1,7 +1,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 
 import pytest
@@ -44,7 +44,7 @@ class Notes:
         self.past += trades
         self.since.add(since_ns)
 
-    def reconnected(self) -> None:
+    def reconnected(self, symbols: Collection[str]) -> None:  # noqa: ARG002 - it never loses a connection
         self.calls.append("reconnected")
 
 

@@ -96,7 +96,7 @@ def test_a_reconnection_gives_up_open_bars_and_tells_the_publisher() -> None:
         worker, publisher = make(FakeSource(), clock)
         worker.history([], T0)
         worker.ticks([trade(0.5, 1)])
-        worker.reconnected()
+        worker.reconnected(("A",))
         clock.s = 5
         worker.ticks([trade(5.5, 2), trade(6.6, 3)])
         clock.s = 10
@@ -114,7 +114,7 @@ def test_a_source_that_starts_over_in_the_past_is_not_late() -> None:
         stop.set()
         worker, publisher = make(FakeSource(), clock)
         worker.ticks([trade(100, 1)])
-        worker.reconnected()
+        worker.reconnected(("A",))
         clock.s = 10
         await worker.run(stop)  # closes what the clock has passed: it shows nothing before the next trade
         worker.ticks([trade(0.5, 2), trade(2.5, 3)])

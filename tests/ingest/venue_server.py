@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import WSMsgType, web
@@ -125,7 +125,8 @@ class Heard:
     def ticks(self, ticks: Sequence[Tick]) -> None:
         self.calls.append(list(ticks))
 
-    def reconnected(self) -> None:
+    def reconnected(self, symbols: Collection[str]) -> None:
+        assert symbols
         self.calls.append(None)
 
     @property

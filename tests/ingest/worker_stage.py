@@ -1,7 +1,7 @@
 """What a worker is put between in tests: a source and a publisher that do as they are told, and a clock."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from feed.core.ticks import NS_PER_S, TRADES, Bar, Quote, Tick, Trade
 from feed.ingest.source import Sink
@@ -45,7 +45,8 @@ class FakePublisher:
     def offer(self, tick: Tick) -> None:
         self.offered.append(tick)
 
-    def reconnected(self) -> None:
+    def reconnected(self, symbols: Collection[str]) -> None:
+        assert list(symbols) == ["A"]
         self.events.append("reconnected")
 
     async def run(self) -> None:

@@ -57,11 +57,22 @@ class Binance:
 
     def subscriptions(self, url: str) -> Sequence[Subscription]:
         """One connection for each 512 symbols, whose trades and quotes stay together."""
-        streams = [f"{code.lower()}@{kind}" for code in self._symbols for kind in STREAMS]
-        return [
-            _subscription(url, streams[first : first + MAX_STREAMS_PER_CONNECTION])
-            for first in range(0, len(streams), MAX_STREAMS_PER_CONNECTION)
-        ]
+        codes, per = list(self._symbols), MAX_STREAMS_PER_CONNECTION // len(STREAMS)
+        return [self._subscription(url, codes[first : first + per]) for first in range(0, len(codes), per)]
+
+    def _subscription(self, url: str, codes: Sequence[str]) -> Subscription:
+        streams = [f"{code.lower()}@{kind}" for code in codes for kind in STREAMS]
+        in_url, rest = streams[:STREAMS_IN_URL], streams[STREAMS_IN_URL:]
+        commands = [rest[first : first + STREAMS_PER_COMMAND] for first in range(0, len(rest), STREAMS_PER_COMMAND)]
+        return Subscription(
+            f"{url.rstrip('/')}/stream?streams={'/'.join(in_url)}&timeUnit=MICROSECOND",
+            tuple(
+                orjson.dumps({"method": "SUBSCRIBE", "params": params, "id": count}).decode()
+                for count, params in enumerate(commands, 1)
+            ),
+            COMMAND_INTERVAL_S,
+            tuple(self._symbols[code] for code in codes),
+        )
 
     def parse(self, frame: str | bytes, ts_recv: int) -> Sequence[Tick]:
         """The ticks of one frame, combined (`{"stream":..,"data":..}`) or bare."""
@@ -112,19 +123,6 @@ class Binance:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise _malformed("bookTicker", ("s", "u", "b", "B", "a", "A"), payload, error) from None
-
-
-def _subscription(url: str, streams: Sequence[str]) -> Subscription:
-    in_url, rest = streams[:STREAMS_IN_URL], streams[STREAMS_IN_URL:]
-    commands = [rest[first : first + STREAMS_PER_COMMAND] for first in range(0, len(rest), STREAMS_PER_COMMAND)]
-    return Subscription(
-        f"{url.rstrip('/')}/stream?streams={'/'.join(in_url)}&timeUnit=MICROSECOND",
-        tuple(
-            orjson.dumps({"method": "SUBSCRIBE", "params": params, "id": count}).decode()
-            for count, params in enumerate(commands, 1)
-        ),
-        COMMAND_INTERVAL_S,
-    )
 
 
 def _malformed(what: str, fields: Sequence[str], payload: dict[str, Any], error: Exception) -> VenueError:

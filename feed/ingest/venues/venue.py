@@ -31,11 +31,13 @@ class ConnectionEnds(Exception):
 
 
 class Subscription(NamedTuple):
-    """One connection to open: its URL, what to send once it is up, and the pause to keep between those frames."""
+    """One connection to open: its URL, what to send once it is up, the pause to keep between those frames, and the
+    symbols that it brings."""
 
     url: str
     frames: tuple[str, ...]
     interval_s: float
+    symbols: tuple[str, ...]
 
 
 class Venue(Protocol):
