@@ -35,8 +35,10 @@ class Store:
     Long answers are read in slices, so that live ticks go out in between.
     """
 
-    def __init__(self, settings: Redis) -> None:
+    def __init__(self, settings: Redis, name: str = "feed-gateway-http") -> None:
+        """`name` shows in CLIENT LIST."""
         self._settings = settings
+        self._name = name
         self._link: Link | None = None
         self._turn = asyncio.Lock()
         self._asking = 0
@@ -56,6 +58,10 @@ class Store:
     async def history(self, stream: Stream, first: int, count: int) -> Past:
         """Up to `count` entries from seq `first` on, oldest first."""
         return (await self._past([(stream, logs.page_command(stream, first, count))]))[0]
+
+    async def pages(self, wanted: Sequence[tuple[Stream, int]], count: int) -> list[Past]:
+        """Of each stream up to `count` entries from a seq on, oldest first; all in one go."""
+        return await self._past([(stream, logs.page_command(stream, first, count)) for stream, first in wanted])
 
     async def recent(self, stream: Stream, count: int) -> Past:
         """The last `count` entries, oldest first."""
@@ -102,7 +108,7 @@ class Store:
             except BusDown as error:
                 # it may have died since it last answered, and reading is safe to repeat
                 log.info("redis_connection_renewed", error=str(error))
-        return await self._on(await Link.open(self._settings, "feed-gateway-http"), commands)
+        return await self._on(await Link.open(self._settings, self._name), commands)
 
     async def _on(self, link: Link, commands: Sequence[Command]) -> list[Any]:
         """Keeps a connection that answered, and no other."""

@@ -1,9 +1,9 @@
 """Bars: trades gathered per symbol and interval, exact sums, closed on the venue's clock."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Final
 
+from feed.core.exact import SCALE, Exact, exact, rounded
 from feed.core.ticks import BAR_INTERVAL_NS, BARS, BARS_1S, NS_PER_S, Bar, Trade
 
 MAX_OPEN: Final = 128
@@ -18,10 +18,6 @@ JUMP_NS: Final = 60 * NS_PER_S
 would close every interval up to it. Replays of one day after another do jump, and go on jumped."""
 
 _NEVER: Final = -(1 << 63)
-_SCALE: Final = 10**8
-_EXACT: Final = 10**15  # below it no two decimals of 8 places share a float: one that gives it is its shortest form
-
-Exact = int | Fraction
 
 
 class VenueClock:
@@ -81,8 +77,8 @@ class BarBuilder:
             self._settle(ts, recv)
         if self._contiguous:
             self._follow(symbol, trade.id, ts)
-        size = _exact(trade.size)
-        notional = size * _exact(price)
+        size = exact(trade.size)
+        notional = size * exact(price)
         for lane in self._lanes:
             start = ts - ts % lane.interval_ns
             cells = lane.open.get(start)
@@ -194,14 +190,6 @@ class _Cell:
     def bar(self, symbol: str, kind: str, start: int) -> Bar:
         volume, count = self.volume, self.count
         # An integer division and a fraction's float are both rounded once. Trades of size 0 have no mean: their last.
-        vwap = float(self.notional / (volume * _SCALE)) if volume else self.close
+        vwap = float(self.notional / (volume * SCALE)) if volume else self.close
         prices = (self.open, self.high, self.low, self.close)
-        return Bar(symbol, start, kind, *prices, float(volume / _SCALE), count, vwap, start, self.recv)
-
-
-def _exact(number: float) -> Exact:
-    """The number's shortest decimal form, in units of 1e-8. `repr` gives it too, five times as slowly."""
-    units = round(number * 1e8)
-    if units / 1e8 == number and -_EXACT < units < _EXACT:
-        return units
-    return Fraction(repr(number)) * _SCALE
+        return Bar(symbol, start, kind, *prices, rounded(volume), count, vwap, start, self.recv)

@@ -9,66 +9,111 @@ from feed.wire.commands import WILDCARD
 
 
 class Member(Protocol):
-    """A client as the hub sees it."""
+    """A client as the hub sees it. Its calls return at once and never fail."""
 
-    def write(self, data: bytes) -> None:
-        """Sends whole frames. Returns at once and never fails."""
+    def write(self, data: bytes) -> bool:
+        """Sends whole frames; False where too much waits in the socket already: nothing of it was taken."""
+        ...
+
+    def put(self, data: bytes) -> None:
+        """Sends whole frames, whatever waits."""
+        ...
+
+    def backlog(self) -> int:
+        """Bytes that the socket has not taken yet."""
+        ...
+
+    def slow(self, lag_s: float) -> None:
+        """Tells the client how far it is behind, before something is done about it."""
+        ...
+
+    def cut(self, *, stalled: bool) -> None:
+        """Ends the connection of a client that is too slow; at once where it takes nothing any more."""
         ...
 
 
+Rates = Mapping[str, float]
+"""Messages a second, by symbol; 0 is every tick."""
+
+
 class Selection(NamedTuple):
-    """A client's current set: symbols by kind, `*` among them. Immutable: a change makes another."""
+    """A client's current set: by kind its symbols, `*` among them, each with its rate. A change makes another."""
 
     feed: str
-    symbols: Mapping[str, frozenset[str]]
+    rates: Mapping[str, Rates]
 
     @classmethod
     def none(cls, feed: str) -> "Selection":
         return cls(feed, {})
 
-    def plus(self, more: Mapping[str, Iterable[str]]) -> "Selection":
-        return self._with({kind: self.of(kind) | frozenset(symbols) for kind, symbols in more.items()})
+    def plus(self, more: Mapping[str, Iterable[str]], rate: float = 0.0) -> "Selection":
+        """What is named again takes the new rate."""
+        return self._with(
+            {kind: {**self.of(kind), **dict.fromkeys(symbols, rate)} for kind, symbols in more.items()}
+        )  # fmt: skip
 
     def minus(self, less: Mapping[str, Iterable[str]]) -> "Selection":
-        return self._with({kind: self.of(kind) - frozenset(symbols) for kind, symbols in less.items()})
+        kept = {}
+        for kind, symbols in less.items():
+            gone = frozenset(symbols)
+            kept[kind] = {symbol: rate for symbol, rate in self.of(kind).items() if symbol not in gone}
+        return self._with(kept)
 
-    def of(self, kind: str) -> frozenset[str]:
-        return self.symbols.get(kind, frozenset())
+    def of(self, kind: str) -> Rates:
+        return self.rates.get(kind, {})
 
     @property
     def size(self) -> int:
         """Streams and wildcards."""
-        return sum(map(len, self.symbols.values()))
+        return sum(map(len, self.rates.values()))
 
     @property
     def kinds(self) -> frozenset[str]:
         """Kinds of which every symbol is wanted."""
-        return frozenset(kind for kind, symbols in self.symbols.items() if WILDCARD in symbols)
+        return frozenset(kind for kind, rates in self.rates.items() if WILDCARD in rates)
 
     @property
     def streams(self) -> frozenset[Stream]:
         """Streams wanted by name, those that a wildcard covers too included."""
         return frozenset(
             Stream(self.feed, kind, symbol)
-            for kind, symbols in self.symbols.items()
-            for symbol in symbols
+            for kind, rates in self.rates.items()
+            for symbol in rates
             if symbol != WILDCARD
         )
 
-    def _with(self, changed: dict[str, frozenset[str]]) -> "Selection":
-        return Selection(self.feed, {kind: symbols for kind, symbols in {**self.symbols, **changed}.items() if symbols})
+    def covers(self, stream: Stream) -> bool:
+        rates = self.of(stream.kind)
+        return stream.symbol in rates or WILDCARD in rates
+
+    def rate(self, stream: Stream) -> float:
+        """The rate of a stream that this covers: its own, or else the wildcard's."""
+        rates = self.of(stream.kind)
+        return rates[stream.symbol] if stream.symbol in rates else rates[WILDCARD]
+
+    def _with(self, changed: dict[str, dict[str, float]]) -> "Selection":
+        return Selection(self.feed, {kind: rates for kind, rates in {**self.rates, **changed}.items() if rates})
 
 
 class CohortKey(NamedTuple):
+    """What makes clients get the same bytes. `apart` are streams of `kinds` that are wanted at a rate of their own."""
+
     form: Form
-    kinds: frozenset[str]
-    streams: frozenset[Stream]
+    kinds: frozenset[tuple[str, float]]
+    streams: frozenset[tuple[Stream, float]]
+    apart: frozenset[Stream]
 
     @classmethod
     def of(cls, form: Form, selection: Selection) -> "CohortKey":
-        """Streams that a wildcard covers are left out: they would be sent twice."""
-        kinds = selection.kinds
-        return cls(form, kinds, frozenset(stream for stream in selection.streams if stream.kind not in kinds))
+        """Streams that a wildcard covers at the same rate are left out: they would be sent twice."""
+        kinds = {kind: selection.of(kind)[WILDCARD] for kind in selection.kinds}
+        streams = frozenset(
+            (stream, rate)
+            for stream in selection.streams
+            if (rate := selection.rate(stream)) != kinds.get(stream.kind)
+        )  # fmt: skip
+        apart = frozenset(stream for stream, _ in streams if stream.kind in kinds)
+        return cls(form, frozenset(kinds.items()), streams, apart)
 
 
 class Cohort:
@@ -85,7 +130,7 @@ class Cohort:
     def form(self) -> Form:
         return self.key.form
 
-    def write(self, data: bytes, now: float) -> None:
+    def write(self, data: bytes, now: float) -> list[Member]:
+        """Answers those that did not take it."""
         self.sent_at = now
-        for member in self.members:
-            member.write(data)
+        return [member for member in self.members if not member.write(data)]

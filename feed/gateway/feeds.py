@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable, Iterable
 
 from feed.bus.reading import Batch, Hole
+from feed.bus.store import Past
 from feed.bus.subscriber import Subscriber
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Tick
+from feed.gateway.backfill import Backfill
 from feed.gateway.hub import Hub
+from feed.gateway.live import LiveStream
 from feed.settings import Values
 
 
@@ -37,7 +40,10 @@ class Feeds:
     def __init__(self, values: Values, names: Iterable[str]) -> None:
         self.subscriber = Subscriber(values, self)
         clock = LoopClock()
-        self._hubs = {name: Hub(name, self.subscriber, clock, values.flush) for name in names}
+        self.backfill = Backfill(values.redis, self._absorb)
+        self._hubs = {
+            name: Hub(name, self.subscriber, clock, self.backfill, values.flush, values.gateway) for name in names
+        }
         self.bus_up = False
 
     def hub(self, feed: str) -> Hub | None:
@@ -54,6 +60,9 @@ class Feeds:
             await asyncio.sleep(silence_s / 4)
             for hub in self._hubs.values():
                 hub.beat(silence_s)
+
+    def _absorb(self, live: LiveStream, past: Past) -> None:
+        self._hubs[live.stream.feed].absorb(live, past)
 
     def opened(self, stream: Stream, at: Position, last: tuple[int, Tick] | None) -> None:
         self._hubs[stream.feed].opened(stream, at, last)

@@ -4,34 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from feed.core.ticks import Tick
+from feed.gateway.message import Message
 from feed.wire.codec import JSON, MSGPACK, Codec
-
-
-class Message:
-    """One thing that a stream says: a tick with its number and stamps, or what stands in a tick's place.
-
-    `fields` is None for a tick; otherwise the message that depth two gets instead, and depth one never sees.
-    """
-
-    __slots__ = ("_bodies", "fields", "seq", "tick", "ts_gateway", "ts_pub")
-
-    def __init__(
-        self, tick: Tick | None, seq: int, ts_pub: int, ts_gateway: int, fields: dict[str, Any] | None = None
-    ) -> None:
-        self.tick = tick
-        self.seq = seq
-        self.ts_pub = ts_pub
-        self.ts_gateway = ts_gateway
-        self.fields = fields
-        self._bodies: dict[str, bytes] = {}
-
-    def body(self, codec: Codec, tick: Tick) -> bytes:
-        """The tick's bytes in one encoding, made at first use."""
-        body = self._bodies.get(codec.name)
-        if body is None:
-            body = self._bodies[codec.name] = codec.body(tick)
-        return body
+from feed.wire.messages import totals
 
 
 class Segment:
@@ -71,12 +46,15 @@ class Form:
         body = message.body(self.codec, tick)
         if self.depth == 1:
             return self.codec.depth_one(body, tick)
-        if self.stamps and not snapshot:
-            stamps = {"ti": tick.ts_recv // 1000, "tg": message.ts_gateway // 1000}
-            if message.ts_pub:
-                stamps["tp"] = message.ts_pub // 1000
-            return self.codec.stamped(body, tick, message.seq, stamps, tw)
-        return self.codec.depth_two(body, tick, message.seq, {"snap": True} if snapshot else None)
+        if snapshot:
+            return self.codec.depth_two(body, tick, message.seq, {"snap": True})
+        more: dict[str, Any] = {} if message.totals is None else {"m": totals(message.totals)}
+        if not self.stamps:
+            return self.codec.depth_two(body, tick, message.seq, more)
+        more |= {"ti": tick.ts_recv // 1000, "tg": message.ts_gateway // 1000}
+        if message.ts_pub:
+            more["tp"] = message.ts_pub // 1000
+        return self.codec.stamped(body, tick, message.seq, more, tw)
 
     def frames(self, segments: Sequence[Segment], max_bytes: int) -> list[bytes]:
         """Whole frames of at most about `max_bytes`: clients refuse what is larger than their own limit."""

@@ -13,7 +13,7 @@ from feed.core.sequence import Record, route
 from feed.core.streams import Position, Stream, parse_stream, valid_symbol
 from feed.core.ticks import KINDS, NS_PER_S, Gap, Tick
 from feed.gateway.auth import Authenticator, from_headers
-from feed.gateway.forms import Message
+from feed.gateway.message import Message
 from feed.wire import messages
 from feed.wire.codec import JSON
 from feed.wire.errors import TEXT, Code, ProtocolError
@@ -148,8 +148,8 @@ def _entry(stream: Stream, past: Past, seq: int, entry: Entry) -> bytes:
 
 
 def _message(past: Past, seq: int, tick: Tick) -> bytes:
-    message = Message(tick, seq, 0, 0)
     epoch = past.record.epoch_of(seq) if past.record else None
+    message = Message(epoch, seq, tick, 0, 0)
     return JSON.depth_two(message.body(JSON, tick), tick, seq, {"epoch": epoch})
 
 

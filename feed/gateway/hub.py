@@ -4,28 +4,25 @@ Per tick the hub does one append. Per flush, each stream's messages are encoded 
 form, and each cohort's frame is built once; only the write itself is done per client.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from feed.bus.reading import Batch, Hole
+from feed.bus.store import Past
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Tick
 from feed.gateway.cohort import Cohort, Member, Selection
+from feed.gateway.flow import Flow
 from feed.gateway.forms import Form, Segment
 from feed.gateway.interest import Bus, Interest
+from feed.gateway.lane import Backfill, Lane
+from feed.gateway.lanes import Clock, Lanes
 from feed.gateway.live import LiveStream
+from feed.gateway.message import Message
 from feed.gateway.meters import Meters
-from feed.settings import Flush
+from feed.gateway.resume import Place, absorb
+from feed.settings import Flush, Gateway
 from feed.wire import messages
-
-
-class Clock(Protocol):
-    """Time, and calls at a later one. Tests turn it by hand."""
-
-    def soon(self, call: Callable[[], object]) -> None: ...
-    def later(self, delay_s: float, call: Callable[[], object]) -> None: ...
-    def now_ns(self) -> int: ...
-    def monotonic(self) -> float: ...
 
 
 class Hub:
@@ -35,15 +32,22 @@ class Hub:
     follows what a flush costs: it is short while idle, and under load batches grow instead of queues.
     """
 
-    def __init__(self, feed: str, bus: Bus, clock: Clock, flush: Flush) -> None:
+    def __init__(self, feed: str, bus: Bus, clock: Clock, backfill: Backfill, flush: Flush, knobs: Gateway) -> None:
         self.feed = feed
         self.interest = Interest(feed, bus)
         self.bus_up = False
+        self.meters = Meters(feed)
         self._clock = clock
+        self._backfill = backfill
         self._settings = flush
         self._dirty: dict[LiveStream, None] = {}
         self._flush_due = False
-        self._meters = Meters(feed)
+        self._lanes = Lanes(clock, knobs, flush.max_frame_bytes, self.meters, self._caught_up)
+        self._wants: dict[Member, tuple[Form, Selection]] = {}
+        self._tails: deque[LiveStream] = deque()  # whose chunks are the oldest, chunk by chunk
+        self._tail_ticks = 0
+        self._max_tail_ticks = knobs.tail_ticks
+        self._due: dict[float, dict[LiveStream, None]] = {}  # streams with a flow that waits, by when it may go on
 
     def opened(self, stream: Stream, at: Position, last: tuple[int, Tick] | None) -> None:
         live = self.interest.streams.get(stream)
@@ -54,15 +58,15 @@ class Hub:
         live = self.interest.streams.get(stream)
         if live is not None:
             for gap in live.take(batch):
-                self._meters.gap(gap.cause)
-            self._meters.taken(stream.kind, batch)
+                self.meters.gap(gap.cause)
+            self.meters.taken(stream.kind, batch)
             self._touch(live)
 
     def hole(self, stream: Stream, hole: Hole) -> None:
         live = self.interest.streams.get(stream)
         if live is not None:
             live.skip(hole, self._clock.now_ns())
-            self._meters.gap("bus")
+            self.meters.gap("bus")
             self._touch(live)
 
     def epoch(self, stream: Stream, at: Position) -> None:
@@ -71,23 +75,67 @@ class Hub:
             live.enter(at, self._clock.now_ns())
             self._touch(live)
 
-    def join(self, member: Member, form: Form, selection: Selection, changed: Iterable[LiveStream]) -> None:
-        """Gives a client its cohort. What the streams that are new to it, or no longer its, have pending goes to those
-        who held them until now."""
+    def ask(self, live: LiveStream, at: Position, then: Callable[[Past], None]) -> Callable[[], None]:
+        """Has the log read for a client that stood at a position; see Backfill."""
+        return self._backfill.ask(live, at, then)
+
+    def absorb(self, live: LiveStream, past: Past) -> None:
+        """What was read of a log, for clients that will ask for the same."""
+        if self.interest.streams.get(live.stream) is live:
+            self._keep(live, absorb(live, past, self._clock.now_ns()))
+
+    def join(
+        self,
+        member: Member,
+        form: Form,
+        selection: Selection,
+        changed: Collection[LiveStream],
+        places: Mapping[LiveStream, Place] | None = None,
+    ) -> None:
+        """Gives a client its cohort, or, where it doesn't stand in all streams where the cohort does, a lane.
+
+        `changed` are the streams that are new to it, or no longer its own, or have another rate: what they have pending
+        goes to those who held them until now. `places` are where it resumes. A lane writes nothing before `pump`.
+        """
         self.flush(changed)
-        self.interest.move(member, form, selection, self._clock.monotonic())
-        self._meters.audience(len(self.interest.streams), len(self.interest.cohorts))
+        now, now_ns = self._clock.monotonic(), self._clock.now_ns()
+        lane = self._lanes.of(member)
+        places = {**(self._rerated(member, selection, changed) if lane is None else {}), **(places or {})}
+        self._wants[member] = form, selection
+        apart = {
+            live: place
+            for live, place in places.items()
+            if place.lead or place.at != live.sent(selection.rate(live.stream))
+        }
+        if lane is None and not apart:
+            self.interest.move(member, form, selection, now)
+        else:
+            if lane is None:
+                lane = Lane(member, form, self._backfill, self.interest.flowing, now, now_ns)
+            self._enter(lane, form, selection, apart)
+        self.meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
     def leave(self, member: Member, selection: Selection) -> None:
         """Takes a client out, with all that it holds."""
+        self._wants.pop(member, None)
+        self._lanes.drop(member)
         self.interest.leave(member)
         self.interest.release(selection.streams, selection.kinds)
-        self._meters.audience(len(self.interest.streams), len(self.interest.cohorts))
+        self.meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
-    def snapshot(self, form: Form, streams: Iterable[LiveStream]) -> bytes:
-        """Frames with the last tick of each stream, marked as such; empty where there is none."""
-        segments = [Segment(1, form.encode(live.last, snapshot=True)) for live in streams if live.last is not None]
-        return b"".join(form.frames(segments, self._settings.max_frame_bytes)) if segments else b""
+    def pump(self, member: Member) -> None:
+        """Sends a client that is in a lane what there is room for now."""
+        lane = self._lanes.of(member)
+        if lane is not None:
+            self._lanes.pump(lane)
+
+    def snapshot(self, form: Form, ticks: Iterable[Message]) -> bytes:
+        """Frames with each tick, marked as its stream's last one; empty where there is none."""
+        return self._frames(form, [Segment(1, form.encode(tick, snapshot=True)) for tick in ticks])
+
+    def told(self, form: Form, lead: Iterable[Message]) -> bytes:
+        """Frames with messages of one client's own."""
+        return self._frames(form, [Segment(1, data) for message in lead if (data := form.encode(message))])
 
     def flush(self, streams: Iterable[LiveStream] | None = None) -> None:
         """Writes what is pending: of all streams, or of these."""
@@ -96,44 +144,143 @@ class Hub:
             return
         started, now_ns = self._clock.monotonic(), self._clock.now_ns()
         outgoing: dict[Cohort, list[Segment]] = {}
+        flows: list[Flow] = []
         for live in chosen:
-            self._encode(live, now_ns, outgoing)
-        # Not before: a tick that can't be encoded stays pending, so that `beat`, which is awaited, fails on it too.
-        for live in chosen:
-            del self._dirty[live]
-            live.pending = []
+            flows += self._encode(live, started, now_ns, outgoing)
+        behind: list[Member] = []
         for cohort, segments in outgoing.items():
             frames = cohort.form.frames(segments, self._settings.max_frame_bytes)
             data = frames[0] if len(frames) == 1 else b"".join(frames)
-            cohort.write(data, started)
-            self._meters.written(sum(segment.count for segment in segments), data, len(frames), len(cohort.members))
-        self._meters.flushed(self._clock.monotonic() - started)
+            behind += cohort.write(data, started)
+            self.meters.written(sum(segment.count for segment in segments), data, len(frames), len(cohort.members))
+        for member in behind:
+            self._fall_behind(member, started, now_ns)
+        # Not before: a tick that can't be encoded stays pending, so that `beat`, which is awaited, fails on it too;
+        # and who fell behind stands where the others stood before.
+        for live in chosen:
+            del self._dirty[live]
+            self._keep(live, live.flushed())
+        for flow in flows:
+            flow.flushed()
+        self.meters.flushed(self._clock.monotonic() - started)
 
     def beat(self, silence_s: float) -> None:
-        """Sends a heartbeat to each depth-two cohort that was sent nothing for that long."""
+        """Sends a heartbeat to each depth-two client that was sent nothing for that long; judges the slow ones."""
         self.flush()  # a heartbeat names what was sent, so nothing may be pending
         now, now_ns = self._clock.monotonic(), self._clock.now_ns()
         for cohort in self.interest.cohorts.values():
             if cohort.form.depth == 2 and now - cohort.sent_at >= silence_s:
                 codec = cohort.form.codec
-                seqs = self._seqs(cohort) if self.bus_up else None
-                cohort.write(codec.control(messages.heartbeat(codec.time(now_ns), seqs)), now)
+                beat = codec.control(
+                    messages.heartbeat(codec.time(now_ns), self._seqs(cohort) if self.bus_up else None)
+                )
+                # one that has no room for it has other messages to read
+                cohort.write(beat, now)
+        self._lanes.beat(silence_s, self.bus_up)
+        self._lanes.judge()
+
+    def _rerated(
+        self, member: Member, selection: Selection, changed: Collection[LiveStream]
+    ) -> dict[LiveStream, Place]:  # fmt: skip
+        """Where a client stands in streams of which it changes the rate."""
+        before = self._wants[member][1] if member in self._wants else selection
+        return {
+            live: Place(live.sent(before.rate(live.stream)), [])
+            for live in changed
+            if before.covers(live.stream) and selection.covers(live.stream)
+        }
+
+    def _enter(self, lane: Lane, form: Form, selection: Selection, apart: Mapping[LiveStream, Place]) -> None:
+        """Puts a client into its lane: where it stood, or at the places that it named, or where the others are."""
+        lane.form = form
+        held = self.interest.held(selection.streams, selection.kinds)
+        for live in lane.tracks.keys() - set(held):
+            lane.leave(live)
+        for live in held:
+            rate = selection.rate(live.stream)
+            if live in apart:
+                lane.enter(live, apart[live].at, rate, apart[live].lead)
+            elif live not in lane.tracks:
+                lane.enter(live, live.sent(rate), rate)
+            else:
+                lane.tracks[live].rate = rate
+        self.interest.leave(lane.member)
+        self._lanes.add(lane)
+
+    def _fall_behind(self, member: Member, now: float, now_ns: int) -> None:
+        form, selection = self._wants[member]
+        self._enter(Lane(member, form, self._backfill, self.interest.flowing, now, now_ns), form, selection, {})
+
+    def _caught_up(self, lane: Lane) -> None:
+        form, selection = self._wants[lane.member]
+        for track in lane.tracks.values():
+            if track.rate and not self.interest.flowing(track.live, track.rate):
+                # it was sent something not long ago, perhaps
+                flow = track.live.flow(track.rate)
+                flow.due = max(flow.due, track.due)
+        self._lanes.drop(lane.member)
+        self.interest.move(lane.member, form, selection, self._clock.monotonic())
 
     def _seqs(self, cohort: Cohort) -> dict[str, int]:
-        held = self.interest.held(cohort.key.streams, cohort.key.kinds)
-        return {live.key: live.at.seq for live in held if live.at is not None}
+        """What the cohort was sent, by stream."""
+        rates, kinds = dict(cohort.key.streams), dict(cohort.key.kinds)
+        held = self.interest.held(rates, frozenset(kinds))
+        return {live.key: live.sent(rates.get(live.stream, kinds.get(live.stream.kind, 0.0))).seq for live in held}
 
-    def _encode(self, live: LiveStream, now_ns: int, outgoing: dict[Cohort, list[Segment]]) -> None:
+    def _encode(
+        self, live: LiveStream, now: float, now_ns: int, outgoing: dict[Cohort, list[Segment]]
+    ) -> list[Flow]:  # fmt: skip
+        """Adds a stream's segments to those of its cohorts; answers the flows that gave something out."""
         if not live.holders:
-            return  # let go since; whoever holds the stream anew has another place in it
+            return []  # let go since; whoever holds the stream anew has another place in it
+        gave: list[Flow] = []
+        ready = {0.0: live.pending}
         sent = False
-        for form, cohorts in live.audience(self.interest.wild.get(live.stream.kind, {})):
-            segments = form.segments(live.pending, now_ns // 1000, self._settings.max_frame_bytes)
+        for rate, form, cohorts in self.interest.audience(live):
+            if rate not in ready:
+                ready[rate] = self._at_rate(live, rate, now, gave)
+            segments = form.segments(ready[rate], now_ns // 1000, self._settings.max_frame_bytes)
             for cohort in cohorts if segments else ():
                 outgoing.setdefault(cohort, []).extend(segments)
-                sent = True
+                sent = sent or not rate
+        if len(live.flows) >= len(ready):
+            live.flows = {rate: flow for rate, flow in live.flows.items() if rate in ready}
         if sent:
-            self._meters.hops(live.pending[0], now_ns)
+            self.meters.hops(live.pending[0], now_ns)
+        return gave
+
+    def _at_rate(self, live: LiveStream, rate: float, now: float, gave: list[Flow]) -> list[Message]:
+        flow = live.flow(rate)
+        flow.add(live.pending, live.pending[-1].at if live.pending else live.tail.end, now)
+        taken = flow.take(now)
+        if taken:
+            gave.append(flow)
+            self.meters.conflated("rate", sum(message.totals.count - 1 for message in taken if message.totals))
+        if flow.waiting:
+            self._wake(live, flow.due, now)
+        return taken
+
+    def _wake(self, live: LiveStream, due: float, now: float) -> None:
+        """Sees to it that a stream is flushed when one of its flows is due."""
+        if due not in self._due:
+            self._due[due] = {}
+            self._clock.later(max(0.0, due - now), lambda: self._flows_due(due))
+        self._due[due][live] = None
+
+    def _flows_due(self, due: float) -> None:
+        for live in self._due.pop(due):
+            self._touch(live)
+
+    def _keep(self, live: LiveStream, messages: int) -> None:
+        """The stream's tail grew by a chunk: the oldest of all go where there are too many."""
+        if messages:
+            self._tails.append(live)
+            self._tail_ticks += messages
+        while self._tail_ticks > self._max_tail_ticks:
+            self._tail_ticks -= self._tails.popleft().tail.drop_oldest()
+
+    def _frames(self, form: Form, segments: list[Segment]) -> bytes:
+        return b"".join(form.frames(segments, self._settings.max_frame_bytes)) if segments else b""
 
     def _touch(self, live: LiveStream) -> None:
         self._dirty[live] = None

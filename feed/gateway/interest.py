@@ -1,12 +1,12 @@
 """Who wants what: the streams that are read from the bus because a client wants them, and the cohorts that get them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from feed.core.streams import START, Position, Stream
 from feed.gateway.cohort import Cohort, CohortKey, Member, Selection
 from feed.gateway.forms import Form
-from feed.gateway.live import LiveStream
+from feed.gateway.live import Cohorts, LiveStream
 
 
 class Bus(Protocol):
@@ -23,7 +23,7 @@ class Interest:
     def __init__(self, feed: str, bus: Bus) -> None:
         self.streams: dict[Stream, LiveStream] = {}
         self.cohorts: dict[CohortKey, Cohort] = {}
-        self.wild: dict[str, dict[Form, dict[Cohort, None]]] = {}
+        self.wild: dict[str, Cohorts] = {}
         self._feed = feed
         self._bus = bus
         self._cohort_of: dict[Member, Cohort] = {}
@@ -82,6 +82,20 @@ class Interest:
             found |= {stream: live for stream, live in every if stream.kind in kinds and self._exists(live)}
         return [found[stream] for stream in sorted(found)]
 
+    def audience(self, live: LiveStream) -> Iterator[tuple[float, Form, list[Cohort]]]:
+        """The cohorts that get a stream, by rate and form: those that named it, and those that want all of its kind."""
+        wild = self.wild.get(live.stream.kind, {})
+        for rate in live.cohorts.keys() | wild.keys():
+            named, all_of_kind = live.cohorts.get(rate, {}), wild.get(rate, {})
+            for form in named.keys() | all_of_kind.keys():
+                others = (each for each in all_of_kind.get(form, ()) if live.stream not in each.key.apart)
+                if cohorts := [*named.get(form, ()), *others]:
+                    yield rate, form, cohorts
+
+    def flowing(self, live: LiveStream, rate: float) -> bool:
+        """Whether a cohort gets the stream at this rate."""
+        return rate in live.cohorts or rate in self.wild.get(live.stream.kind, ())
+
     def move(self, member: Member, form: Form, selection: Selection, now: float) -> None:
         """Puts a client into the cohort of its selection, whose streams it holds."""
         key = CohortKey.of(form, selection)
@@ -110,8 +124,7 @@ class Interest:
     def _hold(self, stream: Stream, since: Position | None) -> None:
         live = self.streams.get(stream)
         if live is None:
-            live = self.streams[stream] = LiveStream(stream)
-            live.at = since
+            live = self.streams[stream] = LiveStream(stream, since)
             self._bus.want(stream, since)
         live.holders += 1
 
@@ -130,10 +143,10 @@ class Interest:
 
     def _new_cohort(self, key: CohortKey, now: float) -> Cohort:
         cohort = self.cohorts[key] = Cohort(key, now)
-        for stream in key.streams:
-            self.streams[stream].cohorts.setdefault(key.form, {})[cohort] = None
-        for kind in key.kinds:
-            self.wild.setdefault(kind, {}).setdefault(key.form, {})[cohort] = None
+        for stream, rate in key.streams:
+            self.streams[stream].cohorts.setdefault(rate, {}).setdefault(key.form, {})[cohort] = None
+        for kind, rate in key.kinds:
+            self.wild.setdefault(kind, {}).setdefault(rate, {}).setdefault(key.form, {})[cohort] = None
         return cohort
 
     def _drop_member(self, cohort: Cohort, member: Member) -> None:
@@ -142,16 +155,19 @@ class Interest:
             return
         key = cohort.key
         del self.cohorts[key]
-        for stream in key.streams:
+        for stream, rate in key.streams:
             if stream in self.streams:
-                _discard(self.streams[stream].cohorts, key.form, cohort)
-        for kind in key.kinds:
-            _discard(self.wild[kind], key.form, cohort)
+                _discard(self.streams[stream].cohorts, rate, key.form, cohort)
+        for kind, rate in key.kinds:
+            _discard(self.wild[kind], rate, key.form, cohort)
             if not self.wild[kind]:
                 del self.wild[kind]
 
 
-def _discard(cohorts: dict[Form, dict[Cohort, None]], form: Form, cohort: Cohort) -> None:
-    del cohorts[form][cohort]
-    if not cohorts[form]:
-        del cohorts[form]
+def _discard(cohorts: Cohorts, rate: float, form: Form, cohort: Cohort) -> None:
+    forms = cohorts[rate]
+    del forms[form][cohort]
+    if not forms[form]:
+        del forms[form]
+    if not forms:
+        del cohorts[rate]

@@ -1,71 +1,89 @@
-"""One stream as the hub holds it: where it stands, what waits for the next flush, who gets it."""
+"""One stream as the hub holds it: where it stands, what waits for the next flush, what was sent lately, who gets it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from feed.bus.reading import Batch, Hole
-from feed.core.streams import Position, Stream
+from feed.core.streams import START, Position, Stream
 from feed.core.ticks import Gap, Tick
 from feed.gateway.cohort import Cohort
-from feed.gateway.forms import Form, Message
-from feed.wire import messages
+from feed.gateway.flow import Flow
+from feed.gateway.forms import Form
+from feed.gateway.message import Message, of_entry, of_epoch, of_hole
+from feed.gateway.tail import Tail
+
+Cohorts = dict[float, dict[Form, dict[Cohort, None]]]
+"""By rate and form."""
 
 
 class LiveStream:
-    """Held by `holders` clients (and once more by a wildcard); `at` is None until the bus has opened it."""
+    """Held by `holders` clients (and once more by a wildcard); `at` is None until the bus has opened it.
 
-    __slots__ = ("at", "cohorts", "holders", "key", "last", "pending", "stream", "waiting")
+    `tail.end` is where the clients of every tick stand, `last` the last tick up to there.
+    """
 
-    def __init__(self, stream: Stream) -> None:
+    __slots__ = ("at", "cohorts", "flows", "holders", "key", "last", "pending", "stream", "tail", "waiting")
+
+    def __init__(self, stream: Stream, since: Position | None = None) -> None:
         self.stream = stream
         self.key = stream.key
-        self.at: Position | None = None
+        self.at = since
         self.last: Message | None = None
         self.pending: list[Message] = []
-        self.cohorts: dict[Form, dict[Cohort, None]] = {}
+        self.tail = Tail(since or START)
+        self.cohorts: Cohorts = {}
+        self.flows: dict[float, Flow] = {}
         self.holders = 0
         self.waiting: dict[Callable[[], None], None] = {}
 
     def open(self, at: Position, last: tuple[int, Tick] | None, now_ns: int) -> None:
         self.at = at
+        self.tail = Tail(at)
         if last is not None:
             seq, tick = last
-            self.last = Message(tick, seq, 0, now_ns)
+            self.last = Message(at.epoch, seq, tick, 0, now_ns)
         waiting, self.waiting = self.waiting, {}
         for ready in waiting:
             ready()
 
     def take(self, batch: Batch) -> list[Gap]:
         """Adds a batch to what is pending; answers the in-band gaps in it."""
-        gaps = []
         if self.at is not None and self.at.epoch is None:
             # a client that was told of no epoch could not resume from what it is about to get
             self.enter(Position(batch.epoch, batch.first), batch.ts_gateway)
         for seq, entry in enumerate(batch.entries, batch.first):
-            if isinstance(entry, Gap):
-                gaps.append(entry)
-                after = Position(batch.epoch, seq + 1)
-                fields = messages.gap(self.key, batch.epoch, seq, seq, after, entry.cause, seq=seq, ids=entry.ids)
-                self.pending.append(Message(None, seq, batch.ts_pub, batch.ts_gateway, fields))
-            else:
-                self.last = Message(entry, seq, batch.ts_pub, batch.ts_gateway)
-                self.pending.append(self.last)
+            self.pending.append(of_entry(self.key, batch.epoch, seq, entry, batch.ts_pub, batch.ts_gateway))
         self.at = Position(batch.epoch, batch.first + len(batch.entries) - 1)
-        return gaps
+        return [entry for entry in batch.entries if isinstance(entry, Gap)]
 
     def skip(self, hole: Hole, now_ns: int) -> None:
         """Names entries that nobody will get, and stands behind them."""
-        fields = messages.gap(self.key, hole.epoch, hole.first, hole.last, hole.next, "bus")
-        self.at = Position(hole.next.epoch, hole.next.seq - 1)
-        self.pending.append(Message(None, self.at.seq, 0, now_ns, fields))
+        self.pending.append(of_hole(self.key, hole, "bus", now_ns))
+        self.at = self.pending[-1].at
 
     def enter(self, at: Position, now_ns: int) -> None:
         """Goes on in another epoch at `at`."""
-        self.at = Position(at.epoch, at.seq - 1)
-        self.pending.append(Message(None, self.at.seq, 0, now_ns, messages.epoch(self.key, at)))
+        self.pending.append(of_epoch(self.key, at, now_ns))
+        self.at = self.pending[-1].at
 
-    def audience(self, wild: dict[Form, dict[Cohort, None]]) -> Iterator[tuple[Form, list[Cohort]]]:
-        """Cohorts by form: those that named the stream, and those that want all of its kind."""
-        for form in self.cohorts.keys() | wild.keys():
-            cohorts = [*self.cohorts.get(form, ()), *wild.get(form, ())]
-            if cohorts:
-                yield form, cohorts
+    def flow(self, rate: float) -> Flow:
+        """The stream at a rate above 0, begun anew where nobody has had it lately."""
+        flow = self.flows.get(rate)
+        # one that nobody fed any more has seen less; in the middle of a flush one has seen all that is pending
+        if flow is None or flow.seen not in (self.tail.end, self.at):
+            flow = self.flows[rate] = Flow(rate, self.tail.end, self.last)
+        return flow
+
+    def sent(self, rate: float) -> Position:
+        """Where clients of this rate stand."""
+        return self.flow(rate).sent if rate else self.tail.end
+
+    def newest(self, rate: float) -> Message | None:
+        """The last tick that clients of this rate were sent."""
+        return self.flow(rate).snapshot if rate else self.last
+
+    def flushed(self) -> int:
+        """What was pending is sent; answers how many messages the tail grew by."""
+        chunk, self.pending = self.pending, []
+        self.last = next((message for message in reversed(chunk) if message.tick is not None), self.last)
+        self.tail.append(chunk)
+        return len(chunk)

@@ -5,7 +5,7 @@ from prometheus_client import Counter
 from feed import metrics
 from feed.bus.reading import Batch
 from feed.core.ticks import NS_PER_S
-from feed.gateway.forms import Message
+from feed.gateway.message import Message
 
 
 class Meters:
@@ -20,6 +20,9 @@ class Meters:
         self._flush = metrics.GATEWAY_FLUSH.labels(feed)
         self._cohorts = metrics.GATEWAY_COHORTS.labels(feed)
         self._streams = metrics.GATEWAY_STREAMS.labels(feed)
+        self._conflated = {why: metrics.GATEWAY_CONFLATED.labels(feed, why) for why in ("rate", "slow")}
+        self._lanes = metrics.GATEWAY_LANES.labels(feed)
+        self._tail = metrics.GATEWAY_TAIL.labels(feed)
         self._arrival = metrics.HOP_DELAY.labels(feed, metrics.HOP_PUBLISH_GATEWAY)
         self._departure = metrics.HOP_DELAY.labels(feed, metrics.HOP_GATEWAY_SOCKET)
         self._whole = metrics.HOP_DELAY.labels(feed, metrics.HOP_PUBLISH_SOCKET)
@@ -39,6 +42,21 @@ class Meters:
         self._messages.inc(messages * members)
         self._bytes.inc(len(data) * members)
         self._frames.inc(frames * members)
+
+    def conflated(self, why: str, ticks: int) -> None:
+        self._conflated[why].inc(ticks)
+
+    def lanes(self, count: int) -> None:
+        self._lanes.set(count)
+
+    def slow(self, what: str) -> None:
+        metrics.GATEWAY_SLOW.labels(self._feed, what).inc()
+
+    def resumed(self, how: str) -> None:
+        metrics.GATEWAY_RESUMES.labels(self._feed, how).inc()
+
+    def tail(self, messages: int) -> None:
+        self._tail.set(messages)
 
     def flushed(self, cost_s: float) -> None:
         self._flush.observe(cost_s)

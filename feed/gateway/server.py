@@ -75,6 +75,7 @@ class Gateway:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._feeds.subscriber.run()),
+                    group.create_task(self._feeds.backfill.run()),
                     group.create_task(self._feeds.beat(self._settings.heartbeat_s)),
                 ]
                 await stop.wait()
@@ -92,6 +93,8 @@ class Gateway:
             await self._runner.cleanup()
             self._runner = None
         await self._store.close()
+        if self._feeds is not None:
+            await self._feeds.backfill.close()
 
     def not_ready(self) -> str:
         """Why no client should be sent here now; empty where all is well."""

@@ -1,8 +1,9 @@
 """One client's connection: its commands, its place in the hub, its bytes."""
 
 import asyncio
+import socket as sockets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -10,15 +11,12 @@ from aiohttp import WSMsgType
 
 from feed import metrics
 from feed.core.rate import TokenBucket
-from feed.core.streams import Stream
 from feed.core.ticks import NS_PER_S
 from feed.gateway.auth import Authenticator, Credentials
-from feed.gateway.cohort import Selection
-from feed.gateway.forms import form_of
 from feed.gateway.hub import Hub
 from feed.gateway.inbox import MAX_WAITING, Inbox
-from feed.gateway.live import LiveStream
 from feed.gateway.socket import Socket
+from feed.gateway.subscriptions import Subscriptions
 from feed.settings import Gateway
 from feed.wire import commands, messages
 from feed.wire.closing import Close
@@ -38,6 +36,11 @@ FATAL: Final = {
     Code.CONNECTION_LIMIT: Close.CONNECTION_LIMIT,
     Code.SLOW_CLIENT: Close.SLOW,
 }
+
+# A client with this much to read is not given what others get, but what there is when it has read.
+BEHIND_BYTES: Final = 262_144
+# The kernel takes no more than this ahead of what it can send: what it holds can't be conflated any more.
+UNSENT_BYTES: Final = 131_072
 
 Received = tuple[WSMsgType, str | bytes]
 
@@ -64,19 +67,45 @@ class Session:
         self._depth = depth
         self._authenticator = authenticator
         self._settings = settings
-        self._selection = Selection.none(hub.feed)
-        self._stamps = False
         self._authenticated = False
         self._ending: asyncio.Task[bool] | None = None
         self._inbox = Inbox(self._work, lambda: self.end(Close.INTERNAL))
         self._bucket = TokenBucket(settings.commands_per_s, settings.commands_per_s, time.monotonic())
         self._excess = 0
-        self._subscriptions = metrics.GATEWAY_SUBSCRIPTIONS.labels(hub.feed)
+        self._subscriptions = Subscriptions(self, hub, codec, depth, settings)
+        _keep_back(transport)
 
-    def write(self, data: bytes) -> None:
-        """Sends whole frames, unless the connection is about to close."""
-        if self._ending is None:
+    def write(self, data: bytes) -> bool:
+        """Sends whole frames; False where the client has too much to read already. Of no effect on a closing one."""
+        if self._ending is not None or self._socket.closed or self._transport.is_closing():
+            return True
+        waiting = self._transport.get_write_buffer_size()
+        if waiting > BEHIND_BYTES or waiting + len(data) > self._settings.outbox_bytes:
+            return False
+        self._transport.write(data)
+        return True
+
+    def put(self, data: bytes) -> None:
+        """Sends whole frames that this client is due, unless the connection is about to close."""
+        if data and self._ending is None:
             self._put(data)
+
+    def backlog(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def slow(self, lag_s: float) -> None:
+        self.notice("slow", "what is sent is not read fast enough", round(lag_s * 1000))
+
+    def cut(self, *, stalled: bool) -> None:
+        """Ends the connection of a client that is too slow. One that reads nothing could not read why either."""
+        if self._ending is not None:
+            return
+        log.warning("slow_client", feed=self._hub.feed, waiting_bytes=self.backlog(), stalled=stalled)
+        if not stalled:
+            self._transport.write(self._told(ProtocolError(Code.SLOW_CLIENT)))
+        self.end(Close.SLOW)
+        if stalled:
+            self._transport.abort()
 
     def notice(self, code: str, text: str, lag_ms: int | None = None) -> None:
         """Tells the client what the server is about to do; depth one has no place for it."""
@@ -93,7 +122,6 @@ class Session:
         """Serves the connection until it closes. `credentials` came with the handshake."""
         deadline: asyncio.TimerHandle | None = None
         try:
-            self._hub.join(self, form_of(self._codec, self._depth, False), self._selection, ())
             self._send(messages.CONNECTED)
             if credentials is not None:
                 await self._guarded(self._authenticate(credentials))
@@ -113,8 +141,7 @@ class Session:
         try:
             await self._inbox.close()
         finally:
-            self._subscriptions.dec(self._selection.size)
-            self._hub.leave(self, self._selection)
+            self._subscriptions.leave()
             self.end(Close.INTERNAL)  # of no effect but where a fault of ours ended the loop
             if self._ending is not None:
                 await self._ending
@@ -167,9 +194,11 @@ class Session:
         if isinstance(command, commands.Auth):
             await self._authenticate(Credentials(command.key, command.secret, command.token))
         elif isinstance(command, commands.Subscribe):
-            await self._subscribe(command)
+            self._authorised(command)
+            await self._subscriptions.subscribe(command)
         elif isinstance(command, commands.Unsubscribe):
-            self._unsubscribe(command)
+            self._authorised(command)
+            self._subscriptions.unsubscribe(command)
         elif isinstance(command, commands.Ping):
             self._send(messages.pong(command.id, self._codec.time(time.time_ns())))
         else:
@@ -198,63 +227,6 @@ class Session:
         self._authenticated = True
         self._send(messages.AUTHENTICATED)
 
-    async def _subscribe(self, command: commands.Subscribe) -> None:
-        self._authorised(command)
-        before, after = self._selection, self._selection.plus(command.symbols())
-        if after.size > self._settings.max_streams:
-            limit = f"at most {self._settings.max_streams} streams a connection"
-            raise ProtocolError(Code.SYMBOL_LIMIT, limit, command.id)
-        streams, kinds = after.streams - before.streams, after.kinds - before.kinds
-        self._hub.interest.hold(streams, kinds)
-        try:
-            await self._opened(streams, kinds)
-        except BaseException as fault:
-            self._hub.interest.release(streams, kinds)
-            if isinstance(fault, TimeoutError):
-                raise ProtocolError(Code.INTERNAL, "the bus did not answer; nothing changed", command.id) from fault
-            raise
-        if command.stamps is not None:
-            self._stamps = command.stamps
-        added = [live for live in self._hub.interest.held(streams, kinds) if not _covered(before, live)]
-        self._take(after, added)
-        self._answer(command, added)
-        if command.snapshot and self._depth == 2:
-            self.write(self._hub.snapshot(form_of(self._codec, self._depth, self._stamps), added))
-
-    async def _opened(self, streams: frozenset[Stream], kinds: frozenset[str]) -> None:
-        """Waits until the bus has opened streams and directory. Raises TimeoutError."""
-        opened = asyncio.Event()
-        async with asyncio.timeout(self._settings.subscribe_timeout_s):
-            while (waiting := self._hub.interest.unopened(streams, kinds)) is not None:
-                waiting[opened.set] = None
-                try:
-                    await opened.wait()
-                finally:
-                    waiting.pop(opened.set, None)
-                opened.clear()
-
-    def _unsubscribe(self, command: commands.Unsubscribe) -> None:
-        self._authorised(command)
-        before, after = self._selection, self._selection.minus(command.symbols())
-        streams, kinds = before.streams - after.streams, before.kinds - after.kinds
-        dropped = [live for live in self._hub.interest.held(streams, kinds) if not _covered(after, live)]
-        self._take(after, dropped)
-        self._answer(command, dropped)
-        self._hub.interest.release(streams, kinds)
-
-    def _take(self, selection: Selection, changed: Iterable[LiveStream]) -> None:
-        self._subscriptions.inc(selection.size - self._selection.size)
-        self._selection = selection
-        self._hub.join(self, form_of(self._codec, self._depth, self._stamps), selection, changed)
-
-    def _answer(self, command: commands.Subscribe | commands.Unsubscribe, changed: Iterable[LiveStream]) -> None:
-        fields = messages.subscription(self._selection.symbols, self._depth)
-        if self._depth == 2:
-            if command.id is not None:
-                fields["id"] = command.id
-            fields["streams"] = {live.key: messages.stream_state(live.at) for live in changed if live.at is not None}
-        self._send(fields)
-
     def _authorised(self, command: commands.Subscribe | commands.Unsubscribe) -> None:
         if self._authenticator.required and not self._authenticated:
             raise ProtocolError(Code.NOT_AUTHENTICATED, "", command.id)
@@ -263,18 +235,19 @@ class Session:
         self._put(self._codec.control(fields))
 
     def _put(self, data: bytes) -> None:
-        """Writes to the socket, unless it is closing. A client that stopped reading is cut off."""
+        """Writes to the socket, unless it is closing. A client that does not read its answers is cut off."""
         if self._socket.closed or self._transport.is_closing():
             return
-        waiting = self._transport.get_write_buffer_size()
+        waiting = self.backlog()
         # what goes into an empty buffer may be larger than the bound: the client has read all there was
         if waiting and waiting + len(data) > self._settings.outbox_bytes and self._ending is None:
-            log.warning("slow_client", feed=self._hub.feed, waiting_bytes=waiting)
-            self.end(Close.SLOW)
-            data = self._told(ProtocolError(Code.SLOW_CLIENT))
+            self.cut(stalled=False)
+            return
         self._transport.write(data)
 
 
-def _covered(selection: Selection, live: LiveStream) -> bool:
-    stream = live.stream
-    return stream.kind in selection.kinds or stream.symbol in selection.of(stream.kind)
+def _keep_back(transport: asyncio.Transport) -> None:
+    """Has the kernel say early that a client does not read."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and hasattr(sockets, "TCP_NOTSENT_LOWAT"):
+        connection.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

@@ -45,7 +45,7 @@ class Codec(Protocol):
 
     def depth_two(self, body: bytes, tick: Tick, seq: int, extra: dict[str, Any] | None = None) -> bytes: ...
 
-    def stamped(self, body: bytes, tick: Tick, seq: int, stamps: dict[str, int], tw: bytes) -> bytes:
+    def stamped(self, body: bytes, tick: Tick, seq: int, stamps: dict[str, Any], tw: bytes) -> bytes:
         """A depth-two message with stamps; `tw` comes from `stamp`."""
         ...
 
@@ -85,7 +85,7 @@ class Json:
     def depth_two(self, body: bytes, tick: Tick, seq: int, extra: dict[str, Any] | None = None) -> bytes:
         return b'%b,"q":%d%b}' % (body, seq, _tail(depth_two_fields(tick) | (extra or {})))
 
-    def stamped(self, body: bytes, tick: Tick, seq: int, stamps: dict[str, int], tw: bytes) -> bytes:
+    def stamped(self, body: bytes, tick: Tick, seq: int, stamps: dict[str, Any], tw: bytes) -> bytes:
         return b'%b,"q":%d%b%b}' % (body, seq, _tail(depth_two_fields(tick) | stamps), tw)
 
     def stamp(self, micros: int) -> bytes:
@@ -123,7 +123,7 @@ class MessagePack:
         more = {"q": seq} | depth_two_fields(tick) | (extra or {})
         return _map_header(_body_fields(tick) + len(more)) + body + _fields(more)
 
-    def stamped(self, body: bytes, tick: Tick, seq: int, stamps: dict[str, int], tw: bytes) -> bytes:
+    def stamped(self, body: bytes, tick: Tick, seq: int, stamps: dict[str, Any], tw: bytes) -> bytes:
         more = {"q": seq} | depth_two_fields(tick) | stamps
         return _map_header(_body_fields(tick) + len(more) + 1) + body + _fields(more) + tw
 

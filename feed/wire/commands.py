@@ -1,13 +1,23 @@
 """Client commands: bytes in, checked commands or a ProtocolError out."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgpack
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
 
-from feed.core.streams import SYMBOL
-from feed.core.ticks import BARS, BARS_1S, QUOTES, TRADES
+from feed.core.streams import START, SYMBOL, Position
+from feed.core.ticks import BARS, BARS_1S, KINDS, QUOTES, TRADES
 from feed.wire.errors import Code, ProtocolError
 
 WILDCARD = "*"
@@ -16,6 +26,11 @@ DEPTH_ONE_KINDS = (TRADES, QUOTES, BARS)
 FOREIGN_CHANNELS = (
     "updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors", "orderbooks", "news", "imbalances",
 )  # fmt: skip
+
+# Slower than this a message would stand for more than the log remembers where a stream ticks fast.
+MIN_RATE: Final = 0.1
+MAX_RATE: Final = 1_000.0
+MAX_SEQ: Final = 2**53  # what JavaScript can count to
 
 Id = StrictInt | StrictStr | None
 Symbols = list[StrictStr]
@@ -48,12 +63,34 @@ class _Selection(_Command):
         return {kind: symbols for kind, symbols in chosen.items() if symbols}
 
 
+class Since(BaseModel):
+    """The position after which to resume a stream."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epoch: Annotated[StrictStr, Field(min_length=1, max_length=64)] | None
+    seq: Annotated[StrictInt, Field(ge=0, le=MAX_SEQ)]
+
+
 class Subscribe(_Selection):
-    """Adds streams. `stamps` None leaves the connection's choice as it is."""
+    """Adds streams. `stamps` None leaves the connection's choice as it is.
+
+    `rate` is in messages a second and stream, 0 is every tick; `since` is by `kind:symbol`.
+    """
 
     action: Literal["subscribe"]
     snapshot: StrictBool = False
     stamps: StrictBool | None = None
+    rate: StrictInt | StrictFloat = 0
+    since: dict[StrictStr, Since] = {}
+
+    def positions(self) -> dict[tuple[str, str], Position]:
+        """The positions to resume after, by kind and symbol."""
+        found = {}
+        for key, since in self.since.items():
+            kind, _, symbol = key.partition(":")
+            found[kind, symbol] = START if since.epoch is None else Position(since.epoch, since.seq)
+        return found
 
 
 class Unsubscribe(_Selection):
@@ -123,6 +160,8 @@ def _command(message: Any, depth: int) -> Command:
         raise ProtocolError(Code.INVALID_SYNTAX, f"{where}: {first['msg']}", command_id) from error
     if isinstance(command, _Selection):
         _check_symbols(command, command_id)
+    if isinstance(command, Subscribe):
+        _check_resume(command, command_id)
     return command
 
 
@@ -140,6 +179,21 @@ def _check_symbols(command: _Selection, command_id: Id) -> None:
         for symbol in symbols:
             if symbol != WILDCARD and not SYMBOL.fullmatch(symbol):
                 raise ProtocolError(Code.INVALID_SYNTAX, f"{kind}: bad symbol {_shown(symbol)}", command_id)
+
+
+def _check_resume(command: Subscribe, command_id: Id) -> None:
+    if command.rate != 0 and not MIN_RATE <= command.rate <= MAX_RATE:
+        allowed = f"rate: {_shown(command.rate)} is not 0, nor from {MIN_RATE:g} to {MAX_RATE:g} a second"
+        raise ProtocolError(Code.INVALID_SYNTAX, allowed, command_id)
+    named = {kind: frozenset(symbols) for kind, symbols in command.symbols().items()}
+    for key, since in command.since.items():
+        kind, _, symbol = key.partition(":")
+        if kind not in KINDS or not SYMBOL.fullmatch(symbol):
+            raise ProtocolError(Code.INVALID_SYNTAX, f"since: {_shown(key)} is not kind:symbol", command_id)
+        if named.get(kind, frozenset()).isdisjoint((symbol, WILDCARD)):
+            raise ProtocolError(Code.INVALID_SYNTAX, f"since: {_shown(key)} is not subscribed here", command_id)
+        if since.epoch is None and since.seq:
+            raise ProtocolError(Code.INVALID_SYNTAX, f"since: {_shown(key)} has a seq without an epoch", command_id)
 
 
 def _shown(value: object) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from feed.core.conflation import Totals
 from feed.core.streams import Position
 from feed.core.ticks import BARS, BARS_1S, QUOTES, TRADES
 from feed.wire.errors import TEXT, ProtocolError
+from feed.wire.fields import whole
 
 CONNECTED = {"T": "success", "msg": "connected"}
 AUTHENTICATED = {"T": "success", "msg": "authenticated"}
@@ -36,9 +38,20 @@ def subscription(symbols: Mapping[str, Iterable[str]], depth: int) -> Fields:
     }
 
 
-def stream_state(at: Position) -> Fields:
-    """Where a stream stands, in the answer to the command that added it."""
-    return {"epoch": at.epoch, "seq": at.seq, "rate": 0}
+def stream_state(at: Position, rate: float, recovered: bool | None = None) -> Fields:
+    """Where a stream stands, in the answer to the command that added it. `recovered` is given where it was resumed."""
+    fields: Fields = {"epoch": at.epoch, "seq": at.seq, "rate": int(rate) if rate == int(rate) else rate}
+    if recovered is not None:
+        fields["recovered"] = recovered
+    return fields
+
+
+def totals(of: Totals) -> Fields:
+    """The `m` of a message that stands for more than one tick."""
+    fields: Fields = {"n": of.count, "q0": of.first}
+    if of.volume is not None:
+        fields |= {"v": whole(of.volume), "h": of.high, "l": of.low}
+    return fields
 
 
 def gap(

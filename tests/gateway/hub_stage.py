@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from feed.bus.reading import Batch
+from feed.bus.store import Past
+from feed.core.sequence import Epoch, Record
 from feed.core.streams import Position, Stream
 from feed.core.ticks import NS_PER_S, QUOTES, TRADES, Bar, Gap, Quote, Tick, Trade
 from feed.gateway.cohort import Selection
 from feed.gateway.forms import Form, form_of
 from feed.gateway.hub import Hub
-from feed.settings import Flush
+from feed.gateway.live import LiveStream
+from feed.gateway.message import Message as Ticked
+from feed.gateway.resume import Place, first_wanted
+from feed.settings import Flush, Gateway
 from feed.wire.codec import JSON, Codec
 from tests.wire.reading import Message, frames_of, messages_of
 
@@ -87,6 +92,29 @@ class FakeBus:
         self.directories.append(feed)
 
 
+class FakeLog:
+    """Answers when it is told to, with what it has been given."""
+
+    def __init__(self) -> None:
+        self.asks: list[tuple[LiveStream, Position, Callable[[Past], None]]] = []
+        self.hub: Any = None
+
+    def ask(self, live: LiveStream, at: Position, then: Callable[[Past], None]) -> Callable[[], None]:
+        asked = (live, at, then)
+        self.asks.append(asked)
+        return lambda: self.asks.remove(asked) if asked in self.asks else None
+
+    def answer(self, entries: dict[int, Tick | Gap], record: Record | None = None) -> None:
+        """Answers all asks: the log has these entries."""
+        asks, self.asks = self.asks, []
+        for live, at, then in asks:
+            first = first_wanted(at)
+            known = Record(max(entries), (Epoch(EPOCH, 1),)) if record is None and entries else record
+            past = Past(known, [(seq, entry) for seq, entry in sorted(entries.items()) if seq >= first])
+            self.hub.absorb(live, past)
+            then(past)
+
+
 class Client:
     """A member that keeps what it is sent, and reads it with other people's parsers."""
 
@@ -94,12 +122,31 @@ class Client:
         self.name = name
         self.writes: list[bytes] = []
         self.selection = Selection.none(FEED)
+        self.waiting = 0  # bytes that its socket has not taken, as far as the hub knows
+        self.lags: list[float] = []
+        self.cuts: list[bool] = []
 
     def __repr__(self) -> str:
         return f"Client({self.name})"
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
+        if self.waiting:
+            return False
         self.writes.append(data)
+        return True
+
+    def put(self, data: bytes) -> None:
+        if data:
+            self.writes.append(data)
+
+    def backlog(self) -> int:
+        return self.waiting
+
+    def slow(self, lag_s: float) -> None:
+        self.lags.append(lag_s)
+
+    def cut(self, *, stalled: bool) -> None:
+        self.cuts.append(stalled)
 
     def read(self) -> list[Message]:
         """The messages since the last look."""
@@ -114,10 +161,12 @@ class Client:
 class Stage:
     """A hub on that stage, and a bus whose streams tick on demand."""
 
-    def __init__(self, **flush: Any) -> None:
+    def __init__(self, knobs: Gateway | None = None, **flush: Any) -> None:
         self.clock = Clock()
         self.bus = FakeBus()
-        self.hub = Hub(FEED, self.bus, self.clock, Flush(**flush))
+        self.log = FakeLog()
+        self.hub = Hub(FEED, self.bus, self.clock, self.log, Flush(**flush), knobs or Gateway())
+        self.log.hub = self.hub
         self.hub.bus_up = True
         self.seqs: dict[Stream, int] = {}
 
@@ -153,23 +202,32 @@ class Stage:
         codec: Codec = JSON,
         depth: int = 2,
         stamps: bool = False,
+        rate: float = 0.0,
+        places: dict[Stream, Place] | None = None,
     ) -> Form:
-        """As a session does it: hold, wait for the bus (which opens at once), join."""
+        """As a session does it: hold, wait for the bus (which opens at once), join, pump."""
         more: dict[str, set[str]] = {kind: {"*"} for kind in kinds}
         for each in streams:
             more.setdefault(each.kind, set()).add(each.symbol)
-        before, after = client.selection, client.selection.plus(more)
+        before, after = client.selection, client.selection.plus(more, rate)
         new, new_kinds = after.streams - before.streams, after.kinds - before.kinds
         interest = self.hub.interest
         interest.hold(new, new_kinds)
         for live in interest.held(new, new_kinds):
             if live.at is None:
                 self.open(live.stream)
-        covered = {live.stream for live in interest.held(before.streams, before.kinds)}
-        added = [live for live in interest.held(new, new_kinds) if live.stream not in covered]
+        named = interest.held(streams, frozenset(kinds))
+        changed = [
+            live
+            for live in named
+            if not before.covers(live.stream) or before.rate(live.stream) != after.rate(live.stream)
+        ]
         form = form_of(codec, depth, stamps)
-        self.hub.join(client, form, after, added)
+        self.hub.join(
+            client, form, after, changed, {interest.streams[each]: place for each, place in (places or {}).items()}
+        )
         client.selection = after
+        self.hub.pump(client)
         return form
 
     def unsubscribe(self, client: Client, form: Form, *streams: Stream, kinds: Iterable[str] = ()) -> None:
@@ -199,3 +257,8 @@ class Stage:
 def seqs(messages: Iterable[Message], symbol: str | None = None) -> list[int]:
     """The numbers of data messages, of one symbol or of all."""
     return [message["q"] for message in messages if "q" in message and symbol in (None, message.get("S"))]
+
+
+def ticks_of(held: Iterable[LiveStream]) -> list[Ticked]:
+    """The last tick of each stream, as clients of every tick get it in a snapshot."""
+    return [live.last for live in held if live.last is not None]

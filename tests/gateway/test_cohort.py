@@ -41,7 +41,7 @@ def test_the_way_to_a_selection_makes_no_difference(
         backwards = backwards.plus(choice)
     assert CohortKey.of(FORM, forwards) == CohortKey.of(FORM, backwards)
     assert forwards.plus(drop).minus(drop) == forwards.minus(drop)
-    assert forwards.minus(forwards.symbols) == NONE
+    assert forwards.minus(forwards.rates) == NONE
 
 
 def test_what_a_wildcard_covers_makes_no_cohort_of_its_own() -> None:

@@ -9,7 +9,7 @@ from feed.bus.reading import Batch, Hole
 from feed.core.streams import Position
 from feed.core.ticks import BARS, QUOTES, Gap, Trade
 from feed.wire.codec import JSON, MSGPACK
-from tests.gateway.hub_stage import EPOCH, T0, Client, Stage, seqs, stream
+from tests.gateway.hub_stage import EPOCH, T0, Client, Stage, seqs, stream, ticks_of
 from tests.wire.reading import frames_of, messages_of
 
 A, B, C = stream("A"), stream("B"), stream("C")
@@ -160,10 +160,10 @@ def test_a_snapshot_is_the_last_tick_marked_and_without_stamps() -> None:
     stage.ticks(A, 3)
     form = stage.subscribe(client, A, B, stamps=True)
     held = stage.hub.interest.held([A, B], frozenset())
-    (message,) = messages_of(stage.hub.snapshot(form, held))
+    (message,) = messages_of(stage.hub.snapshot(form, ticks_of(held)))
     assert (message["q"], message["snap"], message["p"]) == (3, True, 3.0)
     assert "tw" not in message
-    assert stage.hub.snapshot(form, held[1:]) == b""
+    assert stage.hub.snapshot(form, ticks_of(held[1:])) == b""
 
 
 def test_snapshots_keep_to_the_size_of_frames() -> None:
@@ -172,7 +172,7 @@ def test_snapshots_keep_to_the_size_of_frames() -> None:
     for each in streams:
         stage.ticks(each)
     form = stage.subscribe(client, *streams)
-    frames = frames_of(stage.hub.snapshot(form, stage.hub.interest.held(streams, frozenset())))
+    frames = frames_of(stage.hub.snapshot(form, ticks_of(stage.hub.interest.held(streams, frozenset()))))
     assert all(len(frame.data) <= 4_096 + 100 for frame in frames)
     assert len({message["S"] for frame in frames for message in messages_of(frame.serialize(mask=False))}) == 200
 
@@ -183,7 +183,7 @@ def test_a_snapshot_is_never_an_in_band_gap() -> None:
     stage.ticks(A)
     stage.gap(A, Gap("A", "venue", 1, 5, T0))
     stage.clock.turn()
-    (message,) = messages_of(stage.hub.snapshot(form, stage.hub.interest.held([A], frozenset())))
+    (message,) = messages_of(stage.hub.snapshot(form, ticks_of(stage.hub.interest.held([A], frozenset()))))
     assert (message["T"], message["q"]) == ("t", 1)
 
 

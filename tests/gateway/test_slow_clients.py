@@ -46,6 +46,14 @@ class Stalled:
                 seen += data
         return seen
 
+    async def read_some(self, size: int) -> bytes:
+        """What has come, up to that much; nothing where nothing has."""
+        try:
+            return self._sock.recv(size)
+        except BlockingIOError:
+            await asyncio.sleep(0)
+            return b""
+
     async def read_to_the_end(self) -> bytes:
         seen = b""
         async with asyncio.timeout(10):
@@ -55,17 +63,20 @@ class Stalled:
 
 
 @asynccontextmanager
-async def stalled(stage: Stage, command: bytes = b'{"action":"subscribe","trades":["A"]}') -> AsyncIterator[Stalled]:
+async def stalled(
+    stage: Stage, command: bytes = b'{"action":"subscribe","trades":["A"]}', depth: int = 1
+) -> AsyncIterator[Stalled]:
     sock = socket.socket()
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     try:
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", stage.gateway.port))
         client = Stalled(sock)
+        protocol = b"Sec-WebSocket-Protocol: feed.v1.json\r\n" if depth == 2 else b""
         await asyncio.get_running_loop().sock_sendall(
             sock,
             b"GET /v2/sim HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + protocol + b"\r\n",
         )
         await client.send(1, command)
         await client.read_until(b'"subscription"')
@@ -97,7 +108,8 @@ async def fill(stage: Stage, more_than: int) -> None:
 
 def test_who_never_reads_is_cut_off_and_the_others_get_everything(redis_url: str) -> None:
     async def scene() -> None:
-        async with serving(redis_url, outbox_bytes=1_000_000) as stage, stage.client(2, max_size=None) as client:
+        knobs = {"outbox_bytes": 1_000_000, "slow_notice_s": 0.1, "slow_close_s": 0.5, "heartbeat_s": 0.4}
+        async with serving(redis_url, **knobs) as stage, stage.client(2, max_size=None) as client:
             await client.subscribe(trades=["A"])
             before = closes(4008)
             most = 0
@@ -120,15 +132,19 @@ def test_who_never_reads_is_cut_off_and_the_others_get_everything(redis_url: str
 
 
 @LOOPS
-def test_who_reads_on_in_time_learns_why(redis_url: str, loop: LoopFactory) -> None:
+def test_who_reads_too_slowly_is_warned_and_then_told_why(redis_url: str, loop: LoopFactory) -> None:
     async def scene() -> None:
-        async with serving(redis_url, outbox_bytes=65_536) as stage, stalled(stage) as client:
+        knobs = {"slow_notice_s": 0.2, "slow_close_s": 1.0, "heartbeat_s": 0.4}
+        async with serving(redis_url, **knobs) as stage, stalled(stage, depth=2) as client:
             before, told = closes(4008), errors(407)
+            seen = b""
             while closes(4008) == before:
                 stage.trade("A", conditions=LARGE)
                 await stage.published()
+                seen += await client.read_some(20_000)
             assert errors(407) == told + 1
-            seen = await client.read_to_the_end()
+            seen += await client.read_to_the_end()
+            assert b'[{"T":"notice","code":"slow","msg":"' in seen
             reason = b'[{"T":"error","code":407,"msg":"slow client"}]'
             close = b"\x88\x02" + (4008).to_bytes(2, "big")
             assert seen.endswith(bytes((0x81, len(reason))) + reason + close)
@@ -140,7 +156,7 @@ def test_answers_that_nobody_reads_count_too(redis_url: str) -> None:
     symbols = ",".join(f'"{"S" * 50}{n}"' for n in range(1_000))
 
     async def scene() -> None:
-        knobs = {"outbox_bytes": 65_536, "commands_per_s": 100_000.0}
+        knobs = {"outbox_bytes": 524_288, "commands_per_s": 100_000.0}
         async with serving(redis_url, **knobs) as stage:
             before = closes(4008)
             async with stalled(stage, f'{{"action":"subscribe","trades":[{symbols}]}}'.encode()) as client:
@@ -165,7 +181,7 @@ def test_no_way_of_ending_is_held_up_by_a_peer_that_reads_nothing(
 ) -> None:
     async def scene() -> None:
         async with serving(redis_url, ping_s=1.0) as stage, stalled(stage) as client:
-            await fill(stage, 300_000)
+            await fill(stage, 200_000)
             (session,) = stage.gateway._sessions
             await client.send(opcode, payload)
             # a peer that pings and then falls silent is ended by the gateway's own pings
@@ -178,7 +194,7 @@ def test_no_way_of_ending_is_held_up_by_a_peer_that_reads_nothing(
 def test_a_server_that_stops_is_not_held_up_by_a_peer_that_reads_nothing(redis_url: str) -> None:
     async def scene() -> None:
         async with serving(redis_url) as stage, stalled(stage):
-            await fill(stage, 300_000)
+            await fill(stage, 200_000)
             stage.stop.set()
             await until(lambda: not stage.gateway._sessions)
 

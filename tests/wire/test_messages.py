@@ -49,7 +49,9 @@ def test_a_gap_in_the_log_has_a_number_and_may_have_ids() -> None:
 
 
 def test_positions_and_epochs() -> None:
-    assert messages.stream_state(START) == {"epoch": None, "seq": 0, "rate": 0}
+    assert messages.stream_state(START, 0.0) == {"epoch": None, "seq": 0, "rate": 0}
+    state = messages.stream_state(Position("e1", 7), 2.5, True)
+    assert state == {"epoch": "e1", "seq": 7, "rate": 2.5, "recovered": True}
     assert messages.epoch("trades:A", Position("e2", 131)) == {
         "T": "epoch", "stream": "trades:A", "epoch": "e2", "seq": 131,
     }  # fmt: skip

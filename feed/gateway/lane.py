@@ -1,0 +1,240 @@
+"""A client that does not stand where others stand: it resumes, it is slow, or it changed its rate.
+
+It has no queue of its own. For each stream it has a place in what the stream's tail and log hold, and as its socket
+takes bytes it is given what follows. When it has caught up everywhere it goes (back) to a cohort.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from feed.bus.store import Past
+from feed.core.streams import Position
+from feed.core.ticks import NS_PER_S, TRADES
+from feed.gateway.cohort import Member
+from feed.gateway.flow import next_due
+from feed.gateway.forms import Form, Segment
+from feed.gateway.live import LiveStream
+from feed.gateway.message import Conflator, Message
+from feed.gateway.resume import from_log
+
+# What waits in the socket can't be conflated any more: no more is written to a client that has this much to read.
+FULL_BYTES: Final = 65_536
+PULL: Final = 200
+# A place that the log was asked about is asked about again at the earliest after this.
+ASK_AGAIN_S: Final = 0.25
+
+
+class Backfill(Protocol):
+    """Reads logs."""
+
+    def ask(self, live: LiveStream, at: Position, then: Callable[[Past], None]) -> Callable[[], None]:
+        """Reads what follows a position, lets the tail absorb it, and calls back. Answers how to call that off."""
+        ...
+
+
+class Track:
+    """Where the client stands in one stream. `lead` is to be sent before what follows `at`."""
+
+    __slots__ = ("ask_again", "at", "conflator", "due", "lead", "live", "rate")
+
+    def __init__(self, live: LiveStream, at: Position, rate: float, lead: list[Message] | None = None) -> None:
+        self.live = live
+        self.at = at
+        self.rate = rate
+        self.lead = lead or []
+        self.conflator = Conflator()  # of what a rate holds back
+        self.due = -math.inf
+        self.ask_again = -math.inf
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is something to be sent that others were sent already."""
+        end = self.live.tail.end
+        return bool(self.lead) or (self.at != end and not (self.at.epoch == end.epoch and self.at.seq > end.seq))
+
+    @property
+    def caught_up(self) -> bool:
+        return not (self.lead or self.conflator) and self.at == self.live.sent(self.rate)
+
+
+class Lane:
+    """One client's own way to its streams. `flowing` tells which streams cohorts get at a rate."""
+
+    def __init__(
+        self,
+        member: Member,
+        form: Form,
+        backfill: Backfill,
+        flowing: Callable[[LiveStream, float], bool],
+        now: float,
+        now_ns: int,
+    ) -> None:
+        self.member = member
+        self.form = form
+        self.tracks: dict[LiveStream, Track] = {}
+        self.sent_at = now
+        self.conflated = 0  # ticks that another stood for, since this was last looked at
+        self.warned = False
+        self._backfill = backfill
+        self._flowing = flowing
+        self._began_ns = now_ns
+        self._owing: set[Track] = set()  # streams in which the client is owed what it missed before the lane began
+        self._pressed = False
+        self._full_since: float | None = None
+        self._call_off: Callable[[], None] | None = None
+        self._turn = 0
+
+    def enter(self, live: LiveStream, at: Position, rate: float, lead: list[Message] | None = None) -> None:
+        """Puts the client to a place in a stream, wherever it stood."""
+        self.leave(live)
+        track = self.tracks[live] = Track(live, at, rate, lead)
+        if track.behind:
+            self._owing.add(track)
+
+    def leave(self, live: LiveStream) -> None:
+        track = self.tracks.pop(live, None)
+        if track is not None:
+            self._owing.discard(track)
+
+    def close(self) -> None:
+        if self._call_off is not None:
+            self._call_off()
+            self._call_off = None
+
+    def pump(self, now: float, now_ns: int, max_bytes: int) -> bytes:
+        """What there is room for in the socket, as frames of about `max_bytes` at most."""
+        room = FULL_BYTES - self.member.backlog()
+        if room <= 0:
+            self._pressed = True
+            if self._full_since is None:
+                self._full_since = now
+            return b""
+        self._full_since = None
+        segments: list[Segment] = []
+        tracks = list(self.tracks.values())
+        self._turn += 1
+        for index in range(len(tracks)):
+            track = tracks[(index + self._turn) % len(tracks)]
+            while room > 0 and (messages := self._pull(track, room, now, now_ns)):
+                for segment in self.form.segments(messages, now_ns // 1000, max_bytes):
+                    segments.append(segment)
+                    room -= len(segment.content)
+        if not segments:
+            return b""
+        self.sent_at = now
+        return b"".join(self.form.frames(segments, max_bytes))
+
+    def caught_up(self) -> bool:
+        """Whether the client stands everywhere where the others of its rate stand."""
+        return all(track.caught_up for track in self.tracks.values())
+
+    def seqs(self) -> dict[str, int]:
+        """What the client was sent, by stream, those left out of which it has something to get."""
+        tracks = self.tracks.values()
+        return {track.live.key: track.at.seq for track in tracks if not (track.lead or track.conflator)}
+
+    def stalled_s(self, now: float) -> float:
+        """How long the socket has taken too little to be given more."""
+        return 0.0 if self._full_since is None else now - self._full_since
+
+    def lag_s(self, now: float, now_ns: int) -> float:
+        """How long the oldest trade has waited, of those that this client was to get live; or the whole socket."""
+        lag = self.stalled_s(now)
+        if self._owing:
+            return lag
+        for track in self.tracks.values():
+            if track.live.stream.kind == TRADES and not track.rate and track.behind:
+                waiting = track.live.tail.after(track.at, 1)
+                oldest_ns = waiting[0].ts_gateway if waiting else track.live.tail.oldest_ns
+                lag = max(lag, (now_ns - max(oldest_ns, self._began_ns)) / NS_PER_S)
+        return lag
+
+    def _pull(self, track: Track, room: int, now: float, now_ns: int) -> list[Message]:
+        """What comes next in a stream, of about `room` bytes at most."""
+        if track.conflator and not track.rate:
+            return self._taken(track.conflator)  # of a rate that was given up
+        if track.lead:
+            messages = track.lead if track.rate else self._fitting(track.lead, room)
+            track.lead = track.lead[len(messages) :]
+            track.at = messages[-1].at
+            if not track.rate:
+                return messages
+            self._hold_back(track, messages)
+        target = self._target(track, now)
+        if track.at != target and (messages := self._following(track, target, now, now_ns)):
+            if not track.rate:
+                messages = self._urgent(track, messages, room, now_ns)
+                track.at = messages[-1].at
+                return messages
+            track.at = messages[-1].at
+            self._hold_back(track, messages)
+        if track.at == target:
+            self._settled(track, now_ns)
+            if track.conflator:
+                track.due = next_due(now, 1.0 / track.rate)
+                return self._taken(track.conflator)
+        return []
+
+    def _target(self, track: Track, now: float) -> Position:
+        """Up to where the client is to be brought now."""
+        if not track.rate:
+            return track.live.tail.end
+        if self._flowing(track.live, track.rate):
+            return track.live.sent(track.rate)
+        return track.live.tail.end if now >= track.due else track.at
+
+    def _following(self, track: Track, target: Position, now: float, now_ns: int) -> list[Message]:
+        messages = track.live.tail.after(track.at, None if track.rate else PULL)
+        if messages is None:
+            if track.behind and self._call_off is None and now >= track.ask_again:
+                track.ask_again = now + ASK_AGAIN_S
+                self._call_off = self._backfill.ask(track.live, track.at, lambda past: self._told(track, past, now_ns))
+            return []
+        if not track.rate:
+            return messages
+        end = next((index for index, message in enumerate(messages) if message.at == target), None)
+        return [] if end is None else messages[: end + 1]
+
+    def _told(self, track: Track, past: Past, now_ns: int) -> None:
+        self._call_off = None
+        if self.tracks.get(track.live) is track:
+            track.at, track.lead, _ = from_log(track.live, track.at, past, now_ns)
+
+    def _hold_back(self, track: Track, messages: list[Message]) -> None:
+        for message in messages:
+            track.conflator.add(message)
+
+    def _urgent(self, track: Track, messages: list[Message], room: int, now_ns: int) -> list[Message]:
+        """What fits, or for a slow client the newest of what came while it was slow. Trades are not conflated so."""
+        if not self._pressed or track.live.stream.kind == TRADES or messages[0].ts_gateway <= self._began_ns:
+            messages = self._fitting(messages, room)
+        else:
+            conflator = Conflator()
+            for message in messages:
+                conflator.add(message)
+            messages = self._taken(conflator)
+        if messages[-1].ts_gateway > self._began_ns:
+            self._settled(track, now_ns)
+        return messages
+
+    def _fitting(self, messages: list[Message], room: int) -> list[Message]:
+        """The first of them, one at least, that take no more than `room` bytes."""
+        for count, message in enumerate(messages):
+            if message.tick is not None:
+                room -= len(message.body(self.form.codec, message.tick))
+            if room < 0:
+                return messages[: max(1, count)]
+        return messages
+
+    def _settled(self, track: Track, now_ns: int) -> None:
+        """The client has what it missed in this stream. How slow it is with the rest counts from when it has all."""
+        if track in self._owing:
+            self._owing.discard(track)
+            if not self._owing:
+                self._began_ns = now_ns
+
+    def _taken(self, conflator: Conflator) -> list[Message]:
+        self.conflated += conflator.conflated
+        conflator.conflated = 0
+        return conflator.take()

@@ -1,0 +1,106 @@
+"""The clients of a feed that are in lanes: they get what they take, and those that are too slow are cut off."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from feed.gateway.cohort import Member
+from feed.gateway.lane import Lane
+from feed.gateway.meters import Meters
+from feed.settings import Gateway
+from feed.wire.messages import heartbeat
+
+# A lane is looked at this often, while some lane moves and while none does.
+MOVING_S: Final = 0.002
+STILL_S: Final = 0.02
+# Longer at a stretch would hold up those who keep up.
+TURN_S: Final = 0.005
+
+
+class Clock(Protocol):
+    """Time, and calls at a later one. Tests turn it by hand."""
+
+    def soon(self, call: Callable[[], object]) -> None: ...
+    def later(self, delay_s: float, call: Callable[[], object]) -> None: ...
+    def now_ns(self) -> int: ...
+    def monotonic(self) -> float: ...
+
+
+class Lanes:
+    """Gives each lane its turn, while there are any. `done` takes those that have caught up."""
+
+    def __init__(
+        self, clock: Clock, knobs: Gateway, max_frame_bytes: int, meters: Meters, done: Callable[[Lane], None]
+    ) -> None:
+        self._clock = clock
+        self._knobs = knobs
+        self._max_frame_bytes = max_frame_bytes
+        self._meters = meters
+        self._done = done
+        self._lanes: dict[Member, Lane] = {}
+        self._turning = False
+
+    def of(self, member: Member) -> Lane | None:
+        return self._lanes.get(member)
+
+    def add(self, lane: Lane) -> None:
+        self._lanes[lane.member] = lane
+        self._meters.lanes(len(self._lanes))
+        if not self._turning:
+            self._turning = True
+            self._clock.later(MOVING_S, self._turn)
+
+    def drop(self, member: Member) -> None:
+        lane = self._lanes.pop(member, None)
+        if lane is not None:
+            lane.close()
+            self._meters.lanes(len(self._lanes))
+
+    def pump(self, lane: Lane) -> bool:
+        """Gives a lane's client what there is room for now, and ends the lane where that was all. True if it moved."""
+        now, now_ns = self._clock.monotonic(), self._clock.now_ns()
+        data = lane.pump(now, now_ns, self._max_frame_bytes)
+        if data:
+            lane.member.put(data)
+        if lane.conflated:
+            self._meters.conflated("slow", lane.conflated)
+            lane.conflated = 0
+        if self._lanes.get(lane.member) is lane and lane.caught_up():
+            self._done(lane)
+        return bool(data)
+
+    def beat(self, silence_s: float, bus_up: bool) -> None:
+        """Sends a heartbeat to each depth-two client that has read what it was sent, and was sent nothing since."""
+        now, now_ns = self._clock.monotonic(), self._clock.now_ns()
+        for lane in self._lanes.values():
+            if lane.form.depth == 2 and now - lane.sent_at >= silence_s and not lane.member.backlog():
+                codec = lane.form.codec
+                lane.member.put(codec.control(heartbeat(codec.time(now_ns), lane.seqs() if bus_up else None)))
+                lane.sent_at = now
+
+    def judge(self) -> None:
+        """Warns clients that are too slow, then cuts them off."""
+        now, now_ns = self._clock.monotonic(), self._clock.now_ns()
+        for lane in list(self._lanes.values()):
+            lag_s = lane.lag_s(now, now_ns)
+            if lag_s >= self._knobs.slow_close_s:
+                self._meters.slow("cut")
+                lane.member.cut(stalled=lane.stalled_s(now) >= self._knobs.slow_close_s)
+            elif lag_s >= self._knobs.slow_notice_s:
+                if not lane.warned:
+                    self._meters.slow("notice")
+                    lane.member.slow(lag_s)
+                lane.warned = True
+            else:
+                lane.warned = False
+
+    def _turn(self) -> None:
+        started, moved = self._clock.monotonic(), False
+        for member in list(self._lanes):
+            lane = self._lanes.pop(member)
+            self._lanes[member] = lane  # to the end of the queue
+            moved = self.pump(lane) or moved
+            if self._clock.monotonic() - started > TURN_S:
+                break
+        self._turning = bool(self._lanes)
+        if self._turning:
+            self._clock.later(MOVING_S if moved else STILL_S, self._turn)
