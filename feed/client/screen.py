@@ -33,7 +33,6 @@ class Link:
 
     url: str
     state: str = "connecting"
-    reconnects: int = 0
     retry_ns: int = 0
 
 
@@ -57,10 +56,10 @@ def line(row: Row, now_ns: int) -> str:
     """A row as `name=value` words, for a pipe or a log; what is unknown is left out."""
     words = [row.symbol]
     if row.trade is not None:
-        words += [f"last={row.trade['p']}", f"size={row.trade['s']}", f"side={row.trade.get('tks', '')}"]
+        words += [f"last={row.trade.price}", f"size={_plain(row.trade.size)}", f"side={row.trade.side}"]
     if row.quote is not None:
-        words.append(f"bid={row.quote['bp']}x{row.quote['bs']}")
-        words.append(f"ask={row.quote['ap']}x{row.quote['as']}")
+        words.append(f"bid={row.quote.bid}x{_plain(row.quote.bid_size)}")
+        words.append(f"ask={row.quote.ask}x{_plain(row.quote.ask_size)}")
     words.append(f"trades_s={row.trades.per_second(now_ns):.1f}")
     words.append(f"quotes_s={row.quotes.per_second(now_ns):.1f}")
     if (delay := row.delay.quantiles(now_ns)) is not None:
@@ -75,17 +74,19 @@ def line(row: Row, now_ns: int) -> str:
 
 def _header(board: Board, link: Link, now_ns: int) -> Text:
     state = "bus lost" if link.state == "live" and board.bus_lost else link.state
+    if state == "waiting" and now_ns >= link.retry_ns:
+        state = "connecting"
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(link.url, style="bold")
     text.append(f"  ● {state}", style=STATE_STYLE[state])
-    if link.state == "waiting":
-        text.append(f", {max(0.0, (link.retry_ns - now_ns) / NS_PER_S):.0f} s", style="yellow")
+    if state == "waiting":
+        text.append(f", {(link.retry_ns - now_ns) / NS_PER_S:.0f} s", style="yellow")
     text.append(f"   {board.messages.per_second(now_ns):,.0f} messages/s")
     text.append(f"   gaps {board.gaps}", style="yellow" if board.gaps else "")
     if board.unexplained:
         text.append(f"   unexplained {board.unexplained}", style="bold red")
-    if link.reconnects:
-        text.append(f"   reconnects {link.reconnects}", style="yellow")
+    if board.reconnects:
+        text.append(f"   reconnects {board.reconnects}", style="yellow")
     text.append(f"   {board.bytes.per_second(now_ns) / 1000:,.1f} kB/s", style="dim")
     return text
 
@@ -116,14 +117,14 @@ def _traded(row: Row) -> list[Text | str]:
     if row.trade is None:
         return [DASH, ""]
     mark, style = MOVE[row.direction]
-    side = {"B": "green", "S": "red"}.get(row.trade.get("tks", ""), "")
-    return [Text(f"{mark}{_number(row.trade['p'], 2)}", style=style), Text(_size(row.trade["s"]), style=side)]
+    side = {"B": "green", "S": "red"}.get(row.trade.side, "")
+    return [Text(f"{mark}{_number(row.trade.price, 2)}", style=style), Text(_size(row.trade.size), style=side)]
 
 
 def _quoted(row: Row, sizes: bool) -> list[Text | str]:
     if row.quote is None:
         return [DASH, DASH]
-    return [_side(row.quote["bp"], row.quote["bs"], sizes), _side(row.quote["ap"], row.quote["as"], sizes)]
+    return [_side(row.quote.bid, row.quote.bid_size, sizes), _side(row.quote.ask, row.quote.ask_size, sizes)]
 
 
 def _side(price: float, size: float, sizes: bool) -> Text | str:
@@ -138,6 +139,11 @@ def _number(value: float, least: int = 0) -> str:
     whole, _, fraction = f"{value:,.8f}".partition(".")
     fraction = fraction.rstrip("0").ljust(least, "0")
     return f"{whole}.{fraction}" if fraction else whole
+
+
+def _plain(size: float) -> float:
+    """Whole where it has no fraction, as the gateway writes it."""
+    return int(size) if size.is_integer() else size
 
 
 def _size(size: float) -> str:

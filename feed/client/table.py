@@ -1,28 +1,37 @@
-"""What a watcher knows of a feed: messages of the protocol at depth two in, rows, counts and notes out."""
+"""What a watcher knows of a feed: a client's events in, rows, counts and notes out."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from feed.client.events import (
+    Breach,
+    Complaint,
+    Connected,
+    Event,
+    Fault,
+    Gap,
+    Heartbeat,
+    Lost,
+    Notice,
+    Status,
+    Subscribed,
+    Update,
+)
 from feed.client.measure import Rate, Samples
-from feed.client.positions import Positions, Verdict
-from feed.core.streams import Position
-from feed.core.ticks import BARS, QUOTES, TRADES
+from feed.core.ticks import Bar, Quote, Trade
 
-KIND: Final = {"t": TRADES, "q": QUOTES, "b": BARS}
 NOTES_KEPT: Final = 100
-
-Message = Mapping[str, Any]
 
 
 class Row:
-    """One symbol. `trade`, `quote` and `bar` are its last messages as they came; delays are in microseconds."""
+    """One symbol. `trade`, `quote` and `bar` are its last ticks; delays are in microseconds."""
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
-        self.trade: Message | None = None
-        self.quote: Message | None = None
-        self.bar: Message | None = None
+        self.trade: Trade | None = None
+        self.quote: Quote | None = None
+        self.bar: Bar | None = None
         self.direction = 0
         self.state = "live"
         self.gaps = 0
@@ -31,28 +40,27 @@ class Row:
         self.quotes = Rate()
         self.delay = Samples()
 
-    def take(self, message: Message, now_ns: int) -> None:
-        """One data message; `t` is integer nanoseconds."""
-        snapshot = bool(message.get("snap"))
-        heard_ns = min(now_ns, message["t"]) if snapshot else now_ns
+    def take(self, update: Update, now_ns: int) -> None:
+        tick = update.tick
+        heard_ns = min(now_ns, tick.ts_event) if update.snapshot else now_ns
         self.heard_ns = max(heard_ns, self.heard_ns or heard_ns)
-        count = 0 if snapshot else message.get("m", {}).get("n", 1)
-        if message["T"] == "t":
-            self._moved(message["p"])
-            self.trade = message
+        count = 0 if update.snapshot else update.merged.ticks if update.merged else 1
+        if isinstance(tick, Trade):
+            self._moved(tick.price)
+            self.trade = tick
             self.trades.add(count, now_ns)
-        elif message["T"] == "q":
-            self.quote = message
+        elif isinstance(tick, Quote):
+            self.quote = tick
             self.quotes.add(count, now_ns)
         else:
-            self.bar = message
+            self.bar = tick
         # what the gateway read from the log instead of hearing it live bears no time of publishing
-        if not snapshot and "tp" in message:
-            self.delay.add(now_ns // 1000 - message["tp"], now_ns)
+        if not update.snapshot and update.stamps is not None and update.stamps.ts_pub is not None:
+            self.delay.add((now_ns - update.stamps.ts_pub) // 1000, now_ns)
 
     def _moved(self, price: float) -> None:
-        if self.trade is not None and price != self.trade["p"]:
-            self.direction = 1 if price > self.trade["p"] else -1
+        if self.trade is not None and price != self.trade.price:
+            self.direction = 1 if price > self.trade.price else -1
 
 
 class Board:
@@ -64,28 +72,28 @@ class Board:
         self.bytes = Rate()
         self.gaps = 0
         self.unexplained = 0
+        self.reconnects = 0
         self.bus_lost = False
         self.notes: deque[str] = deque(maxlen=NOTES_KEPT)
         self.noted = 0
-        self._positions = Positions()
-        self._told: dict[str, Callable[[Message], None]] = {
-            "subscription": self._subscription,
-            "gap": self._gap,
-            "epoch": self._positions.epoch,
-            "heartbeat": self._heartbeat,
-            "status": self._status,
-            "notice": self._notice,
-            "error": self._error,
+        self._told: dict[type, Callable[[Any], None]] = {
+            Gap: self._gap,
+            Fault: self._fault,
+            Subscribed: self._subscribed,
+            Heartbeat: self._heartbeat,
+            Status: self._status,
+            Notice: self._notice,
+            Complaint: self._complaint,
+            Lost: self._lost,
+            Connected: self._connected,
         }
 
-    def frame(self, messages: Iterable[Message], size: int, now_ns: int) -> None:
-        """One frame of the gateway, of `size` bytes. Messages of a type that is not known are passed over."""
-        self.bytes.add(size, now_ns)
-        for message in messages:
-            if message["T"] in KIND:
-                self._tick(message, now_ns)
-            elif message["T"] in self._told:
-                self._told[message["T"]](message)
+    def take(self, event: Event, now_ns: int) -> None:
+        if isinstance(event, Update):
+            self.messages.add(1, now_ns)
+            self._row(event.tick.symbol).take(event, now_ns)
+        elif type(event) in self._told:
+            self._told[type(event)](event)
 
     def note(self, text: str) -> None:
         self.noted += 1
@@ -94,64 +102,65 @@ class Board:
     def _row(self, symbol: str) -> Row:
         return self.rows.setdefault(symbol, Row(symbol))
 
-    def _tick(self, message: Message, now_ns: int) -> None:
-        stream = f"{message.get('kind', KIND[message['T']])}:{message['S']}"
-        verdict = self._positions.tick(stream, message)
-        if verdict is Verdict.HOLE:
-            self._lost(f"{stream}: ticks before {message['q']} are missing, and no message named them")
-        elif verdict is Verdict.REPEAT:
-            self._lost(f"{stream}: tick {message['q']} came twice")
-        self.messages.add(1, now_ns)
-        self._row(message["S"]).take(message, now_ns)
-
-    def _lost(self, text: str) -> None:
-        self.unexplained += 1
-        self.note(text)
-
-    def _subscription(self, message: Message) -> None:
-        missed = {}
-        for stream, state in message.get("streams", {}).items():
-            if count := self._positions.granted(stream, Position(state["epoch"], state["seq"])):
-                missed[stream] = count
-                self._row(_symbol_of(stream)).gaps += 1
-        if missed:
-            self.gaps += len(missed)
-            self.note(f"missed {sum(missed.values())} ticks of {len(missed)} streams while disconnected")
-
-    def _gap(self, message: Message) -> None:
-        self._positions.gap(message)
+    def _gap(self, gap: Gap) -> None:
         self.gaps += 1
-        self._row(_symbol_of(message["stream"])).gaps += 1
-        self.note(f"gap in {message['stream']}: {_missing(message)} ({message['cause']})")
+        self._row(_symbol_of(gap.stream)).gaps += 1
+        self.note(f"gap in {gap.stream}: {_missing(gap)} ({gap.cause})")
 
-    def _heartbeat(self, message: Message) -> None:
-        lost = "seq" not in message
+    def _fault(self, fault: Fault) -> None:
+        self.unexplained += 1
+        self.note(f"{fault.stream}: {_wrong(fault)}")
+
+    def _subscribed(self, answer: Subscribed) -> None:
+        resumed = [granted.recovered for granted in answer.streams.values() if granted.recovered is not None]
+        if resumed:
+            self.note(f"resumed {sum(resumed)} of {len(resumed)} streams where they had stopped")
+
+    def _heartbeat(self, beat: Heartbeat) -> None:
+        lost = not beat.bus_up
         if lost != self.bus_lost:
             self.note("the gateway has lost the bus: prices may be old" if lost else "the gateway has the bus again")
         self.bus_lost = lost
-        for stream in self._positions.behind(message.get("seq", {})):
-            self._lost(f"{stream}: the gateway has sent more than arrived")
 
-    def _status(self, message: Message) -> None:
-        self._row(message["S"]).state = message["state"]
-        self.note(f"{message['S']} is {message['state']}")
+    def _status(self, status: Status) -> None:
+        self._row(status.symbol).state = status.state
+        self.note(f"{status.symbol} is {status.state}")
 
-    def _notice(self, message: Message) -> None:
-        lag = f" ({message['lag_ms']} ms behind)" if "lag_ms" in message else ""
-        self.note(f"{message['code']}: {message['msg']}{lag}")
+    def _notice(self, notice: Notice) -> None:
+        lag = "" if notice.lag_ms is None else f" ({notice.lag_ms} ms behind)"
+        self.note(f"{notice.code}: {notice.text}{lag}")
 
-    def _error(self, message: Message) -> None:
-        detail = f": {message['detail']}" if "detail" in message else ""
-        self.note(f"error {message['code']}: {message['msg']}{detail}")
+    def _complaint(self, error: Complaint) -> None:
+        self.note(f"error {error.code}: {error.text}{error.detail and f': {error.detail}'}")
+
+    def _lost(self, lost: Lost) -> None:
+        self.reconnects += 1
+        self.note(f"{lost.why}; reconnecting in {lost.delay_s:.1f} s")
+
+    def _connected(self, connected: Connected) -> None:
+        self.bus_lost = False
+        if self.reconnects:
+            self.note(f"connected to {connected.url}")
 
 
 def _symbol_of(stream: str) -> str:
     return stream.split(":", 1)[1]
 
 
-def _missing(gap: Message) -> str:
-    if "ids" in gap:
-        return f"venue ids {gap['ids'][0]} to {gap['ids'][1]} missing"
-    if gap["to"] is None:
-        return f"everything after {gap['from'] - 1} missing"
-    return f"ticks {gap['from']} to {gap['to']} missing"
+def _missing(gap: Gap) -> str:
+    if gap.ids is not None:
+        return f"venue ids {gap.ids[0]} to {gap.ids[1]} missing"
+    if gap.last is None:
+        return f"everything after {gap.first - 1} missing"
+    return f"ticks {gap.first} to {gap.last} missing"
+
+
+def _wrong(fault: Fault) -> str:
+    return {
+        Breach.HOLE: f"ticks before {fault.last + 1} are missing, and no message named them",
+        Breach.REPEAT: f"tick {fault.last} came twice",
+        Breach.LATE: f"tick {fault.last} came out of order",
+        Breach.TOTALS: f"what tick {fault.last} stands for does not add up",
+        Breach.BEHIND: "the gateway has sent more than arrived",
+        Breach.UNPLACED: f"tick {fault.last} came without its place being told",
+    }[fault.breach]

@@ -9,37 +9,53 @@ from rich.console import Console
 from rich.live import Live
 
 from feed.client.address import Address, parse_address
+from feed.client.client import Client
+from feed.client.errors import CommandError, Refused
+from feed.client.events import Connected, Event, Lost
 from feed.client.screen import Link, line, screen
-from feed.client.stream import Refused, follow
 from feed.client.table import Board
 from feed.core.streams import valid_symbol
-from feed.core.ticks import BARS, KINDS, QUOTES, TRADES
+from feed.core.ticks import BARS, BARS_1S, KINDS, QUOTES, TRADES
 
 LINES_EVERY_S: Final = 1.0
 OK, FAILED, MISUSED = 0, 1, 2
 
 
 class _Watcher:
-    """Takes what the connection tells, for others to draw."""
+    """Takes what the client is told, for others to draw."""
 
-    def __init__(self, address: Address, symbols: Sequence[str]) -> None:
+    def __init__(self, client: Client, address: Address, symbols: Sequence[str]) -> None:
         self.board = Board(symbols)
         self.link = Link(address.url)
+        self._client = client
 
-    def connecting(self) -> None:
-        self.link.state = "connecting"
+    async def follow(self, symbols: Sequence[str], kinds: Sequence[str]) -> None:
+        """Until cancelled. Raises Refused, CommandError."""
+        counted = 0
+        async with self._client as client:
+            wanted = {kind: symbols if kind in kinds else () for kind in KINDS}
+            await client.subscribe(
+                trades=wanted[TRADES],
+                quotes=wanted[QUOTES],
+                bars=wanted[BARS],
+                bars1s=wanted[BARS_1S],
+                snapshot=True,
+                stamps=True,
+            )
+            async for event in client:
+                now_ns = time.time_ns()
+                self.board.take(event, now_ns)
+                self._connection(event, now_ns)
+                if client.received_bytes != counted:
+                    self.board.bytes.add(client.received_bytes - counted, now_ns)
+                    counted = client.received_bytes
 
-    def connected(self) -> None:
-        self.link.state = "live"
-
-    def lost(self, why: str, delay_s: float) -> None:
-        self.link.state = "waiting"
-        self.link.reconnects += 1
-        self.link.retry_ns = time.time_ns() + int(delay_s * 1e9)
-        self.board.note(f"{why}; reconnecting in {delay_s:.1f} s")
-
-    def frame(self, messages: Sequence[dict[str, Any]], size: int) -> None:
-        self.board.frame(messages, size, time.time_ns())
+    def _connection(self, event: Event, now_ns: int) -> None:
+        if isinstance(event, Connected):
+            self.link.state, self.link.url = "live", event.url
+        elif isinstance(event, Lost):
+            self.link.state = "waiting"
+            self.link.retry_ns = now_ns + int(event.delay_s * 1e9)
 
 
 async def watch(
@@ -62,18 +78,11 @@ async def watch(
         address = parse_address(url)
     except ValueError as error:
         return _complain(errors, str(error), MISUSED)
-    watcher = _Watcher(address, symbols)
-    subscribe = {
-        "action": "subscribe",
-        "id": 1,
-        **{kind: list(symbols) for kind in kinds},
-        "snapshot": True,
-        "stamps": True,
-    }
+    watcher = _Watcher(Client(url), address, symbols)
     draw = _draw_live(watcher, console, refresh_s) if console.is_terminal else _print_lines(watcher, console, errors)
     try:
-        await _until(stop, follow(address, subscribe, watcher), draw)
-    except Refused as error:
+        await _until(stop, watcher.follow(symbols, kinds), draw)
+    except (Refused, CommandError) as error:
         return _complain(errors, str(error), FAILED)
     return OK
 

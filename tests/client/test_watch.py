@@ -72,12 +72,12 @@ def test_draws_a_table_in_a_terminal() -> None:
     asyncio.run(main())
 
 
-def test_shows_reconnecting_and_what_was_missed() -> None:
+def test_shows_reconnecting_and_resumes() -> None:
     async def main() -> None:
         async with FakeGateway(["AAPL"]).serve() as gateway:
             await gateway.trade("AAPL", 190)
             seen = Seen(f"{gateway.url}/v2/sim", ["AAPL"], terminal=True, refresh_s=0.02)
-            running = asyncio.create_task(seen.run(lambda seen: "missed 1 ticks" in seen.out))
+            running = asyncio.create_task(seen.run(lambda seen: "191.00" in seen.out))
             await until(lambda: "190.00" in seen.out)
             gateway.refuse = True
             await gateway.close(1012, "drain")
@@ -86,6 +86,9 @@ def test_shows_reconnecting_and_what_was_missed() -> None:
             gateway.refuse = False
             assert await running == 0
         assert "closed with 1012 drain; reconnecting in" in seen.out
+        assert f"connected to ws://127.0.0.1:{gateway.port}/v2/sim" in seen.out
+        assert "resumed 3 of 3 streams where they had stopped" in seen.out
+        assert "unexplained" not in seen.out
 
     asyncio.run(main())
 
@@ -134,5 +137,16 @@ def test_says_in_one_line_why_it_ends(url: str, symbols: list[str], more: Any, c
         assert why in seen.err
         assert seen.err.count("\n") == 1
         assert seen.out == ""
+
+    asyncio.run(main())
+
+
+def test_a_subscription_that_the_gateway_refuses_ends_it() -> None:
+    async def main() -> None:
+        async with FakeGateway(["AAPL"]).serve() as gateway:
+            gateway.errors.append(lambda asked: {"code": 405, "msg": "symbol limit exceeded", "id": asked["id"]})
+            seen = Seen(f"{gateway.url}/v2/sim", ["AAPL"])
+            assert await seen.run() == 1
+        assert seen.err == "feed watch: 405 symbol limit exceeded\n"
 
     asyncio.run(main())

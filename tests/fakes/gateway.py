@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,9 @@ import feed
 
 WEB = Path(feed.__file__).parent / "web"
 SUBPROTOCOLS = ("feed.v1.json", "feed.v1.msgpack")
-KINDS = {"t": "trades", "q": "quotes", "b": "bars"}
+KIND = {"t": "trades", "q": "quotes", "b": "bars"}
+KINDS = ("trades", "quotes", "bars", "bars1s")
+MAX_MESSAGE_BYTES = 65_536
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -36,8 +39,12 @@ class Client:
     """One connection: its streams, and every command that it sent."""
 
     ws: web.WebSocketResponse
+    transport: asyncio.Transport | None
     streams: set[str] = field(default_factory=set)
     packed: bool = False
+
+    def __contains__(self, stream: str) -> bool:
+        return stream in self.streams or f"{stream.split(':')[0]}:*" in self.streams
 
     async def send(self, *messages: Message) -> None:
         if not self.packed:
@@ -62,6 +69,9 @@ class FakeGateway:
         self.connections = 0
         self.refuse = False
         self.resumes = True
+        self.mute = False  # takes commands and does not answer
+        self.errors: deque[Callable[[Message], Message]] = deque()  # the next commands' answers
+        self.forgotten = 0  # positions before this one can't be resumed
         self.subprotocols = SUBPROTOCOLS
         self.port = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,13 +82,13 @@ class FakeGateway:
 
     async def tick(self, kind: str, symbol: str, **fields: Any) -> None:
         """Publishes one tick: `kind` is t, q or b."""
-        stream = f"{KINDS[kind]}:{symbol}"
+        stream = f"{fields.get('kind', KIND[kind])}:{symbol}"
         log = self.log.setdefault(stream, [])
         here = now_us()
         message = {"T": kind, "S": symbol, "t": datetime.now(UTC).isoformat().replace("+00:00", "Z"), **fields}
         log.append({**message, "q": len(log) + 1, "ti": here - 900, "tp": here - 700, "tg": here - 400, "tw": here})
         for client in list(self.clients):
-            if stream not in client.streams or client.ws.closed:
+            if stream not in client or client.ws.closed:
                 continue
             if len(log) == 1:
                 await client.send({"T": "epoch", "stream": stream, "epoch": self.epoch, "seq": 1})
@@ -99,6 +109,20 @@ class FakeGateway:
         """Takes the next sequence number of a symbol's trades without sending it: a loss in silence."""
         log = self.log.setdefault(f"trades:{symbol}", [])
         log.append({"T": "t", "S": symbol, "q": len(log) + 1})
+
+    async def change_epoch(self, epoch: str) -> None:
+        """Streams go on in another epoch; their numbers go on rising."""
+        self.epoch = epoch
+        for client in list(self.clients):
+            for stream in sorted(self._held(client)):
+                following = len(self.log.get(stream, [])) + 1
+                await client.send({"T": "epoch", "stream": stream, "epoch": epoch, "seq": following})
+
+    def cut(self) -> None:
+        """Resets every connection."""
+        for client in list(self.clients):
+            assert client.transport is not None
+            client.transport.abort()
 
     async def close(self, code: int, reason: str = "") -> None:
         for client in list(self.clients):
@@ -170,9 +194,9 @@ class FakeGateway:
             raise web.HTTPNotFound
         if self.refuse:
             raise web.HTTPServiceUnavailable
-        ws = web.WebSocketResponse(protocols=self.subprotocols, compress=False)
+        ws = web.WebSocketResponse(protocols=self.subprotocols, compress=False, max_msg_size=MAX_MESSAGE_BYTES)
         await ws.prepare(request)
-        client = Client(ws, packed=ws.ws_protocol == "feed.v1.msgpack")
+        client = Client(ws, request.transport, packed=ws.ws_protocol == "feed.v1.msgpack")
         self.connections += 1
         await client.send({"T": "success", "msg": "connected"})
         self.clients.append(client)
@@ -191,35 +215,61 @@ class FakeGateway:
             await client.send({"T": "pong", "id": command["id"], "t": t})
             return
         self.commands.append(command)
-        named = [f"{kind}:{symbol}" for kind in KINDS.values() for symbol in command.get(kind, [])]
-        if command["action"] == "unsubscribe":
-            client.streams.difference_update(named)
-            await client.send(self._subscription(client, command, {}))
+        if self.mute:
             return
-        if "since" in command and not self.resumes:
+        if self.errors:
+            await client.send({"T": "error", **self.errors.popleft()(command)})
+            return
+        named = [f"{kind}:{symbol}" for kind in KINDS for symbol in command.get(kind, [])]
+        if command["action"] == "unsubscribe":
+            held = self._held(client)
+            client.streams.difference_update(named)
+            dropped = {stream: self._position(stream, {}) for stream in held - self._held(client)}
+            await client.send(self._subscription(client, command, dropped))
+        elif "since" in command and not self.resumes:
             detail = "since: Extra inputs are not permitted"
             error = {"T": "error", "code": 400, "msg": "invalid syntax", "id": command["id"], "detail": detail}
             await client.send(error)
-            return
-        added = [stream for stream in named if stream not in client.streams]
-        client.streams.update(added)
+        else:
+            await self._subscribe(client, command, named)
+
+    async def _subscribe(self, client: Client, command: Message, named: list[str]) -> None:
+        held = self._held(client)
+        client.streams.update(named)
+        added = sorted({*named, *self._held(client)} - held - {f"{kind}:*" for kind in KINDS})
         since = command.get("since", {})
         positions = {stream: self._position(stream, since) for stream in added}
         await client.send(self._subscription(client, command, positions))
         for stream in added:
             log = self.log.get(stream, [])
-            if stream in since:
+            if positions[stream].get("recovered"):
                 late = [dict(tick) for tick in log[since[stream]["seq"] :]]
+            elif stream in since:
+                late = [self._gap(stream, since[stream]), *({**tick, "snap": True} for tick in log[-1:])]
             else:
                 late = [{**tick, "snap": True} for tick in log[-1:]] if command.get("snapshot") else []
             if late:
                 await client.send(*late)
 
+    def _held(self, client: Client) -> set[str]:
+        return {stream for stream in {*self.log, *client.streams} if stream in client and not stream.endswith(":*")}
+
+    def _gap(self, stream: str, at: Message) -> Message:
+        last = len(self.log.get(stream, []))
+        to = last - 1 if at["epoch"] == self.epoch else None
+        after = {"epoch": self.epoch, "seq": last}
+        return {"T": "gap", "stream": stream, "epoch": at["epoch"], "from": at["seq"] + 1, "to": to, "next": after,
+                "cause": "history"}  # fmt: skip
+
     def _position(self, stream: str, since: Message) -> Message:
         log = self.log.get(stream, [])
         position = {"epoch": self.epoch if log else None, "seq": len(log), "rate": 0}
-        return {**position, "recovered": True} if stream in since else position
+        if stream not in since:
+            return position
+        at = since[stream]
+        there = at["epoch"] in (None, self.epoch) and self.forgotten <= at["seq"] <= len(log)
+        return {**position, "recovered": there}
 
     def _subscription(self, client: Client, command: Message, positions: Message) -> Message:
-        kinds = {k: sorted(s.split(":", 1)[1] for s in client.streams if s.startswith(k + ":")) for k in KINDS.values()}
+        kinds = {k: sorted(s.split(":", 1)[1] for s in client.streams if s.startswith(k + ":")) for k in KINDS}
         return {"T": "subscription", "id": command.get("id"), **kinds, "streams": positions}
