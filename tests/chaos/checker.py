@@ -96,6 +96,8 @@ class Reader:
         elif what == "heartbeat":
             for key, seq in message.get("seq", {}).items():
                 self._account(key).heartbeat(seq)
+        elif what == "granted":  # the project's own client does not show its commands
+            self._granted(message)
         elif what == "fault":
             self._find(Column.WRONG, at_ns, f"the client itself noticed: {message}")
         elif what in ("error", "notice", "status"):
@@ -124,6 +126,13 @@ class Reader:
             self._find(Column.UNEXPLAINED, at_ns, f"resumed, and not answered: {silent}", len(silent))
         return None
 
+    def _granted(self, message: Message) -> None:
+        for stream, state in message["streams"].items():
+            account = self._account(stream)
+            account.at = account.at or (state["epoch"], state["seq"])
+            account.gap_due = account.snapshot_due = state["recovered"] is False
+            self.told[f"recovered {state['recovered']}"] += 1
+
     def _find(self, what: Column, at_ns: int, detail: str, count: int = 1) -> None:
         self._tally.find(Finding(what, self.client, "", at_ns, count, detail))
 
@@ -143,6 +152,8 @@ def tape_of(journals: Mapping[str, Sequence[Line]], made: Truth, tally: Tally) -
                 epoch = places.at[stream][0]
                 if place is None or epoch is None or message.get("snap"):
                     continue
+                if (stream, epoch, message["q"]) not in tape and not made[stream].items[place].made_ns:
+                    tally.add(at_ns, Column.PUBLISHED)  # of a recording nobody noted when it was played
                 if tape.setdefault((stream, epoch, message["q"]), place) != place:
                     detail = f"{message} of epoch {epoch} is another tick to another client"
                     tally.find(Finding(Column.WRONG, client, stream, at_ns, 1, detail))
@@ -168,6 +179,10 @@ def check_directory(directory: Path) -> tuple[Tally, Truth, dict[str, Counter[st
         made = truth.recorded(sorted(directory.glob("*.gz")), SYMBOLS)
     starts = [json.loads(line)[0] for line in (directory / "faults").read_text().splitlines()]
     tally = Tally(starts)
+    for track in made.values():
+        for item in track.items:
+            if item.made_ns and not item.hole:
+                tally.add(item.made_ns, Column.PUBLISHED)
     journals = {path.stem: list(journal.read(path)) for path in sorted(directory.glob("*.journal"))}
     return tally, made, check(journals, made, tally)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 
 class Column(StrEnum):
+    PUBLISHED = "published"
     DELIVERED = "delivered"
     CONFLATED = "conflated"  # counted in the `m` of another
     NAMED = "named in gaps"
