@@ -50,7 +50,11 @@ def subscribing(
 
     What `held` covers comes already and is not resumed. Names go before `*`, which would begin them at the present.
     """
-    since = {key_of(stream): at for stream, at in kept.items() if not covered(key_of(stream), held)}
+    since = {
+        key_of(stream): at
+        for stream, at in kept.items()
+        if not covered(key_of(stream), held) and (at.epoch is not None or at.seq == 0)
+    }
     names = {key: terms for key, terms in adds.items() if key[1] != WILDCARD}
     wild: list[Command] = []
     extra: dict[Key, Terms] = {}
