@@ -109,14 +109,19 @@ class Subscriptions:
     async def _pasts(self, command: commands.Subscribe) -> dict[LiveStream, Past]:
         """What the log says of the streams whose `since` the tail does not reach."""
         loop = asyncio.get_running_loop()
-        asked = [(live, at) for live, at in self._since(command) if from_tail(live, at) is None]
-        futures: dict[LiveStream, asyncio.Future[Past]] = {live: loop.create_future() for live, _ in asked}
-        calls_off = [self._hub.ask(live, at, partial(_settle, futures[live])) for live, at in asked]
-        try:
-            return dict(zip(futures, await asyncio.gather(*futures.values()), strict=True))
-        finally:
-            for call_off in calls_off:
-                call_off()
+        pasts: dict[LiveStream, Past] = {}
+        # a tail may let go of one position while the log is read for another
+        while asked := [
+            (live, at) for live, at in self._since(command) if live not in pasts and from_tail(live, at) is None
+        ]:
+            futures: dict[LiveStream, asyncio.Future[Past]] = {live: loop.create_future() for live, _ in asked}
+            calls_off = [self._hub.ask(live, at, partial(_settle, futures[live])) for live, at in asked]
+            try:
+                pasts |= dict(zip(futures, await asyncio.gather(*futures.values()), strict=True))
+            finally:
+                for call_off in calls_off:
+                    call_off()
+        return pasts
 
     def _since(self, command: commands.Subscribe) -> list[tuple[LiveStream, Position]]:
         """The streams that are resumed. One that this feed no longer has starts when it comes back."""

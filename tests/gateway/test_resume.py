@@ -1,4 +1,4 @@
-"""`since`: what was missed comes first, from the gateway's tail or from the log, then what is live; or a gap says so."""
+"""`since`: what was missed comes first, from tail or log, then what is live; or a gap says what does not come."""
 
 import asyncio
 from typing import Any
