@@ -17,12 +17,14 @@ import msgpack
 from aiohttp import WSMsgType, web
 
 import feed
+from feed.core.rate import TokenBucket
 
 WEB = Path(feed.__file__).parent / "web"
 SUBPROTOCOLS = ("feed.v1.json", "feed.v1.msgpack")
 KIND = {"t": "trades", "q": "quotes", "b": "bars"}
 KINDS = ("trades", "quotes", "bars", "bars1s")
 MAX_MESSAGE_BYTES = 65_536
+COMMANDS_PER_S = 50
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -42,6 +44,8 @@ class Client:
     transport: asyncio.Transport | None
     streams: set[str] = field(default_factory=set)
     packed: bool = False
+    pongs: int = 0
+    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(COMMANDS_PER_S, COMMANDS_PER_S, time.monotonic()))
 
     def __contains__(self, stream: str) -> bool:
         return stream in self.streams or f"{stream.split(':')[0]}:*" in self.streams
@@ -194,7 +198,9 @@ class FakeGateway:
             raise web.HTTPNotFound
         if self.refuse:
             raise web.HTTPServiceUnavailable
-        ws = web.WebSocketResponse(protocols=self.subprotocols, compress=False, max_msg_size=MAX_MESSAGE_BYTES)
+        ws = web.WebSocketResponse(
+            protocols=self.subprotocols, compress=False, max_msg_size=MAX_MESSAGE_BYTES, autoping=False
+        )
         await ws.prepare(request)
         client = Client(ws, request.transport, packed=ws.ws_protocol == "feed.v1.msgpack")
         self.connections += 1
@@ -202,7 +208,11 @@ class FakeGateway:
         self.clients.append(client)
         try:
             async for frame in ws:
-                if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                if frame.type is WSMsgType.PING:
+                    await ws.pong(frame.data)
+                elif frame.type is WSMsgType.PONG:
+                    client.pongs += 1
+                elif frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     packed = frame.type is WSMsgType.BINARY
                     await self._command(client, msgpack.unpackb(frame.data) if packed else json.loads(frame.data))
         finally:
@@ -213,6 +223,9 @@ class FakeGateway:
         if command["action"] == "ping":
             t = datetime.now(UTC).isoformat().replace("+00:00", "Z")
             await client.send({"T": "pong", "id": command["id"], "t": t})
+            return
+        if not client.bucket.take(time.monotonic()):
+            await client.send({"T": "error", "code": 429, "msg": "too many commands"})
             return
         self.commands.append(command)
         if self.mute:
