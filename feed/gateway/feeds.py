@@ -1,8 +1,7 @@
 """All feeds of a gateway: what the bus reads goes to the hub of its feed."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from feed.bus.reading import Batch, Hole
 from feed.bus.store import Past
@@ -10,28 +9,10 @@ from feed.bus.subscriber import Subscriber
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Tick
 from feed.gateway.backfill import Backfill
+from feed.gateway.clock import LoopClock
 from feed.gateway.hub import Hub
 from feed.gateway.live import LiveStream
 from feed.settings import Values
-
-
-class LoopClock:
-    """The running event loop's time and timers."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-
-    def soon(self, call: Callable[[], object]) -> None:
-        self._loop.call_soon(call)
-
-    def later(self, delay_s: float, call: Callable[[], object]) -> None:
-        self._loop.call_later(delay_s, call)
-
-    def now_ns(self) -> int:
-        return time.time_ns()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 class Feeds:
@@ -45,6 +26,8 @@ class Feeds:
             name: Hub(name, self.subscriber, clock, self.backfill, values.flush, values.gateway) for name in names
         }
         self.bus_up = False
+        for name in self._hubs:
+            self.subscriber.want_workers(name)
 
     def hub(self, feed: str) -> Hub | None:
         return self._hubs.get(feed)
@@ -80,7 +63,7 @@ class Feeds:
         self._hubs[feed].interest.symbols(streams)
 
     def sources(self, feed: str, stale: frozenset[str] | None) -> None:
-        pass
+        self._hubs[feed].sources(stale)
 
     def connected(self, up: bool) -> None:
         self.bus_up = up

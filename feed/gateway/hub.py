@@ -4,23 +4,26 @@ Per tick the hub does one append. Per flush, each stream's messages are encoded 
 form, and each cohort's frame is built once; only the write itself is done per client.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from feed.bus.reading import Batch, Hole
 from feed.bus.store import Past
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Tick
+from feed.gateway.clock import Clock
 from feed.gateway.cohort import Cohort, Member, Selection
 from feed.gateway.flow import Flow
 from feed.gateway.forms import Form, Segment
 from feed.gateway.interest import Bus, Interest
 from feed.gateway.lane import Backfill, Lane
-from feed.gateway.lanes import Clock, Lanes
+from feed.gateway.lanes import Lanes
 from feed.gateway.live import LiveStream
-from feed.gateway.message import Message
+from feed.gateway.message import Message, stood_for
 from feed.gateway.meters import Meters
+from feed.gateway.paces import Paces
 from feed.gateway.resume import Place, absorb
+from feed.gateway.status import STALE, Silent, changed, frames, state
+from feed.gateway.tails import Tails
 from feed.settings import Flush, Gateway
 from feed.wire import messages
 
@@ -44,10 +47,9 @@ class Hub:
         self._flush_due = False
         self._lanes = Lanes(clock, knobs, flush.max_frame_bytes, self.meters, self._caught_up)
         self._wants: dict[Member, tuple[Form, Selection]] = {}
-        self._tails: deque[LiveStream] = deque()  # whose chunks are the oldest, chunk by chunk
-        self._tail_ticks = 0
-        self._max_tail_ticks = knobs.tail_ticks
-        self._due: dict[float, dict[LiveStream, None]] = {}  # streams with a flow that waits, by when it may go on
+        self._tails = Tails(knobs.tail_ticks)
+        self._silent: Silent = frozenset()
+        self._paces = Paces(clock, self._touch)
 
     def opened(self, stream: Stream, at: Position, last: tuple[int, Tick] | None) -> None:
         live = self.interest.streams.get(stream)
@@ -75,6 +77,26 @@ class Hub:
             live.enter(at, self._clock.now_ns())
             self._touch(live)
 
+    def sources(self, silent: Silent) -> None:
+        """Tells clients which symbols' sources fell silent, or came back."""
+        before, self._silent = self._silent, silent
+        now_ns = self._clock.now_ns()
+        for cohort in self.interest.cohorts.values():
+            if cohort.form.depth == 2:
+                held = self.interest.held(dict(cohort.key.streams), frozenset(dict(cohort.key.kinds)))
+                news = changed((live.stream.symbol for live in held), before, silent)
+                for member in cohort.members if news else ():
+                    member.put(frames(cohort.form.codec, news, now_ns))
+        for lane in self._lanes.all():
+            news = changed((live.stream.symbol for live in lane.tracks), before, silent)
+            if news and lane.form.depth == 2:
+                lane.member.put(frames(lane.form.codec, news, now_ns))
+
+    def statuses(self, form: Form, streams: Iterable[LiveStream]) -> bytes:
+        """Frames that say which of these symbols have a silent source; live is what a client may take for granted."""
+        symbols = sorted({live.stream.symbol for live in streams if state(live.stream.symbol, self._silent) == STALE})
+        return frames(form.codec, dict.fromkeys(symbols, STALE), self._clock.now_ns()) if form.depth == 2 else b""
+
     def ask(self, live: LiveStream, at: Position, then: Callable[[Past], None]) -> Callable[[], None]:
         """Has the log read for a client that stood at a position; see Backfill."""
         return self._backfill.ask(live, at, then)
@@ -82,7 +104,7 @@ class Hub:
     def absorb(self, live: LiveStream, past: Past) -> None:
         """What was read of a log, for clients that will ask for the same."""
         if self.interest.streams.get(live.stream) is live:
-            self._keep(live, absorb(live, past, self._clock.now_ns()))
+            self._tails.grew(live, absorb(live, past, self._clock.now_ns()))
 
     def join(
         self,
@@ -159,7 +181,7 @@ class Hub:
         # and who fell behind stands where the others stood before.
         for live in chosen:
             del self._dirty[live]
-            self._keep(live, live.flushed())
+            self._tails.grew(live, live.flushed())
         for flow in flows:
             flow.flushed()
         self.meters.flushed(self._clock.monotonic() - started)
@@ -176,6 +198,7 @@ class Hub:
                 )
                 # one that has no room for it has other messages to read
                 cohort.write(beat, now)
+        self.meters.tail(self._tails.messages)
         self._lanes.beat(silence_s, self.bus_up)
         self._lanes.judge()
 
@@ -238,7 +261,10 @@ class Hub:
         sent = False
         for rate, form, cohorts in self.interest.audience(live):
             if rate not in ready:
-                ready[rate] = self._at_rate(live, rate, now, gave)
+                ready[rate] = self._paces.take(live, rate, now)
+                if ready[rate]:
+                    gave.append(live.flows[rate])
+                    self.meters.conflated("rate", stood_for(ready[rate]))
             segments = form.segments(ready[rate], now_ns // 1000, self._settings.max_frame_bytes)
             for cohort in cohorts if segments else ():
                 outgoing.setdefault(cohort, []).extend(segments)
@@ -248,36 +274,6 @@ class Hub:
         if sent:
             self.meters.hops(live.pending[0], now_ns)
         return gave
-
-    def _at_rate(self, live: LiveStream, rate: float, now: float, gave: list[Flow]) -> list[Message]:
-        flow = live.flow(rate)
-        flow.add(live.pending, live.pending[-1].at if live.pending else live.tail.end, now)
-        taken = flow.take(now)
-        if taken:
-            gave.append(flow)
-            self.meters.conflated("rate", sum(message.totals.count - 1 for message in taken if message.totals))
-        if flow.waiting:
-            self._wake(live, flow.due, now)
-        return taken
-
-    def _wake(self, live: LiveStream, due: float, now: float) -> None:
-        """Sees to it that a stream is flushed when one of its flows is due."""
-        if due not in self._due:
-            self._due[due] = {}
-            self._clock.later(max(0.0, due - now), lambda: self._flows_due(due))
-        self._due[due][live] = None
-
-    def _flows_due(self, due: float) -> None:
-        for live in self._due.pop(due):
-            self._touch(live)
-
-    def _keep(self, live: LiveStream, messages: int) -> None:
-        """The stream's tail grew by a chunk: the oldest of all go where there are too many."""
-        if messages:
-            self._tails.append(live)
-            self._tail_ticks += messages
-        while self._tail_ticks > self._max_tail_ticks:
-            self._tail_ticks -= self._tails.popleft().tail.drop_oldest()
 
     def _frames(self, form: Form, segments: list[Segment]) -> bytes:
         return b"".join(form.frames(segments, self._settings.max_frame_bytes)) if segments else b""

@@ -15,7 +15,7 @@ from feed.gateway.cohort import Member
 from feed.gateway.flow import next_due
 from feed.gateway.forms import Form, Segment
 from feed.gateway.live import LiveStream
-from feed.gateway.message import Conflator, Message
+from feed.gateway.message import Conflator, Message, stood_for
 from feed.gateway.resume import from_log
 
 # What waits in the socket can't be conflated any more: no more is written to a client that has this much to read.
@@ -235,6 +235,6 @@ class Lane:
                 self._began_ns = now_ns
 
     def _taken(self, conflator: Conflator) -> list[Message]:
-        self.conflated += conflator.conflated
-        conflator.conflated = 0
-        return conflator.take()
+        taken = conflator.take()
+        self.conflated += stood_for(taken)
+        return taken

@@ -1,8 +1,9 @@
 """The clients of a feed that are in lanes: they get what they take, and those that are too slow are cut off."""
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
+from feed.gateway.clock import Clock
 from feed.gateway.cohort import Member
 from feed.gateway.lane import Lane
 from feed.gateway.meters import Meters
@@ -14,15 +15,6 @@ MOVING_S: Final = 0.002
 STILL_S: Final = 0.02
 # Longer at a stretch would hold up those who keep up.
 TURN_S: Final = 0.005
-
-
-class Clock(Protocol):
-    """Time, and calls at a later one. Tests turn it by hand."""
-
-    def soon(self, call: Callable[[], object]) -> None: ...
-    def later(self, delay_s: float, call: Callable[[], object]) -> None: ...
-    def now_ns(self) -> int: ...
-    def monotonic(self) -> float: ...
 
 
 class Lanes:
@@ -38,6 +30,9 @@ class Lanes:
         self._done = done
         self._lanes: dict[Member, Lane] = {}
         self._turning = False
+
+    def all(self) -> list[Lane]:
+        return list(self._lanes.values())
 
     def of(self, member: Member) -> Lane | None:
         return self._lanes.get(member)

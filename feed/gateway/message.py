@@ -88,19 +88,23 @@ def of_log(key: str, record: Record, entries: Iterable[tuple[int, Entry]], ts_ga
     return found
 
 
+def stood_for(messages: Iterable[Message]) -> int:
+    """How many ticks have no message of their own, as another stands for them."""
+    return sum(message.totals.count - 1 for message in messages if message.totals is not None)
+
+
 class Conflator:
     """Messages of one stream taken in order, given out as few as stand for all of them.
 
     Gaps and changes of epoch keep their place; what comes before one is not conflated with what comes after.
     """
 
-    __slots__ = ("_newest", "_open", "_out", "conflated")
+    __slots__ = ("_newest", "_open", "_out")
 
     def __init__(self) -> None:
         self._out: list[Message] = []
         self._open: Conflation | None = None
         self._newest: Message | None = None
-        self.conflated = 0  # ticks that another stands for, in all
 
     def __bool__(self) -> bool:
         return bool(self._out) or self._open is not None
@@ -111,7 +115,6 @@ class Conflator:
         if self._open is not None and tick is not None and replaces(tick, self._open.tick):
             self._open.add(tick)
             self._newest = message
-            self.conflated += 1
             return
         self._close()
         if tick is None:

@@ -80,6 +80,7 @@ class Subscriptions:
         self._take(after, changed, resumed.places)
         self._answer(command, changed, {live: live not in resumed.lost for live in resumed.places})
         self._member.put(self._hub.told(self._form, resumed.lead))
+        self._member.put(self._hub.statuses(self._form, [live for live in changed if not before.covers(live.stream)]))
         last = list(resumed.last)
         if command.snapshot and self._depth == 2:
             new = [live for live in changed if live not in resumed.places and not before.covers(live.stream)]
