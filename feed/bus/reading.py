@@ -12,6 +12,7 @@ from feed.core.ticks import Gap, Tick
 
 # Live messages that wait while the log is read; past this many entries they are let go and read from the log instead.
 MAX_WAITING_ENTRIES = 20_000
+EPOCHS_KEPT = 8
 
 
 class Batch(NamedTuple):
@@ -74,6 +75,7 @@ class Reading:
     stream: Stream
     at: Position | None
     phase: Phase = Phase.ASKED
+    passed: tuple[str, ...] = ()  # the last epochs that this was in before the present one
     last_id: int | None = None
     doubles_to: int | None = None  # after a change of epoch: venue ids up to this one were delivered before it
     moved: bool = False  # what is delivered next does not follow `at`, though nothing is missing
@@ -134,11 +136,13 @@ class Reading:
         assert self.at is not None
         if record is None:
             return False  # Redis knows nothing of this stream: it may have lost it, and the next publish will tell
-        way = route(self.at, record)
+        if record.epoch in self.passed:
+            return False  # a Redis that was set back, of which the next publish will make a new epoch
+        way = route(self.at, record, self.passed)
         if way.cut:
             start = Position(record.epoch_of(way.first), way.first)
             listener.hole(self.stream, Hole(self.at.epoch, self.at.seq + 1, None, start))
-            self.at = Position(start.epoch, way.first - 1)
+            self._stand(Position(start.epoch, way.first - 1))
             self.doubles_to = self.last_id
             return True
         expected = way.first
@@ -152,10 +156,10 @@ class Reading:
     def missing_end(self, record: Record, listener: Listener) -> None:
         """The log ended before the stream's own position: its last entries were trimmed or lost."""
         assert self.at is not None
-        if record.seq > self.at.seq:
+        if record.seq > self.at.seq and record.epoch not in self.passed:
             after = Position(record.epoch, record.seq + 1)
             listener.hole(self.stream, Hole(self.at.epoch, self.at.seq + 1, record.seq, after))
-            self.at = record.position
+            self._stand(record.position)
 
     def caught_up(self, record: Record | None, listener: Listener) -> int:
         """The log was read to its end: takes the messages that waited. Answers how many entries were old.
@@ -179,7 +183,7 @@ class Reading:
                 listener.hole(
                     self.stream, Hole(self.at.epoch, self.at.seq + 1, before.seq, before._replace(seq=message.first))
                 )
-                self.at = before
+                self._stand(before)
             old += self.live(message, ts_gateway, listener)
         return old
 
@@ -195,7 +199,7 @@ class Reading:
     def _deliver(
         self, epoch: str, first: int, ts_pub: int, ts_gateway: int, entries: list[Entry], listener: Listener
     ) -> None:
-        self.at = Position(epoch, first + len(entries) - 1)
+        self._stand(Position(epoch, first + len(entries) - 1))
         if self.doubles_to is None and not self.moved:
             self._tell(Batch(epoch, first, ts_pub, ts_gateway, entries), listener)
             return
@@ -207,6 +211,12 @@ class Reading:
                 listener.epoch(self.stream, Position(epoch, seq))
                 self.moved = False
             self._tell(Batch(epoch, seq, ts_pub, ts_gateway, [entry]), listener)
+
+    def _stand(self, at: Position) -> None:
+        before = self.at.epoch if self.at is not None else None
+        if before is not None and before != at.epoch:
+            self.passed = (*self.passed, before)[-EPOCHS_KEPT:]
+        self.at = at
 
     def _tell(self, batch: Batch, listener: Listener) -> None:
         last = batch.entries[-1]

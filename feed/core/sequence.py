@@ -1,5 +1,6 @@
 """Where a reader of a stream stands, what the next message is to it, and how to go on after a hole."""
 
+from collections.abc import Collection
 from enum import Enum
 from typing import NamedTuple
 
@@ -62,17 +63,19 @@ class Route(NamedTuple):
     cut: bool
 
 
-def route(at: Position, record: Record) -> Route:
-    """The way from a position to the stream's present.
+def route(at: Position, record: Record, passed: Collection[str] = ()) -> Route:
+    """The way from a position to the stream's present. `passed` are epochs that the reader has left behind it.
 
     Numbers go on rising from epoch to epoch wherever a publisher remembered them. Where the next epoch began at or
     below the reader's own seq, numbers were given twice, and the reader must take that epoch from its start.
     """
     if at == START:
         return Route(1, cut=False)
-    names = [epoch.name for epoch in record.epochs]
-    # an epoch that the record does not know was before all that it knows: a Redis that was emptied, or long ago
-    later = record.epochs[names.index(at.epoch) + 1 :] if at.epoch in names else record.epochs
+    # an epoch that the record does not know was before all that it knows: a Redis that was emptied, or long ago; but a
+    # Redis that was set back knows epochs that the reader has passed, and not the reader's own
+    known = (at.epoch, *passed)
+    last = max((index for index, epoch in enumerate(record.epochs) if epoch.name in known), default=-1)
+    later = record.epochs[last + 1 :]
     if not later or later[0].start > at.seq:
         return Route(at.seq + 1, cut=False)
     return Route(later[0].start, cut=True)

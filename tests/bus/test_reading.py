@@ -258,3 +258,29 @@ def _entry(what: int | str) -> Entry:
         return Trade("A", what, 1.0, 1.0, "", 1, 1)
     first, last = (int(word) for word in what.split()[1:]) if " " in what else (None, None)
     return Gap("A", "venue", None if first is None else first - 1, None if last is None else last + 1, 1)
+
+
+def test_a_redis_that_was_set_back_behind_an_epoch_that_was_passed_is_not_read_again() -> None:
+    redis = Redis()
+    reader = Reader(redis, START)
+    reader.PAGE = 100
+    redis.publish(6)
+    reader.settle()
+    reader.lose_connection()
+    # killed: a new epoch, in which ten more were published
+    kept = list(redis.log)
+    redis.record = Record(16, (Epoch("e1", 1), Epoch("f", 7)))
+    redis.log = kept + [(seq, _entry(seq)) for seq in range(7, 17)]
+    reader.settle()
+    assert reader.ear.seqs(STREAM)[-1] == 16
+    reader.ear.heard.clear()
+    # killed again, and back with a snapshot of before the first time: nothing to tell until the worker publishes
+    reader.lose_connection()
+    redis.record, redis.log = Record(6, (Epoch("e1", 1),)), kept
+    reader.settle()
+    assert reader.ear.heard == {}
+    reader.lose_connection()
+    redis.record = Record(18, (Epoch("e1", 1), Epoch("g", 17)))
+    redis.log = [*kept, (17, _entry(17)), (18, _entry(18))]
+    reader.settle()
+    assert reader.ear.heard[STREAM.name] == [("epoch", 17), (17, 17), (18, 18)]

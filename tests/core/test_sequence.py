@@ -68,6 +68,13 @@ def test_ways_to_the_present(at: Position, way: Route) -> None:
     assert route(at, RECORD) == way
 
 
+def test_a_redis_that_was_set_back_is_behind_a_reader_that_passed_its_epochs() -> None:
+    record = Record(160, (Epoch("e1", 1), Epoch("e3", 151)))
+    assert route(Position("e2", 150), record) == Route(1, cut=True)
+    assert route(Position("e2", 150), record, ["e1"]) == Route(151, cut=False)
+    assert route(Position("e2", 155), record, ["e0", "e1"]) == Route(151, cut=True)
+
+
 @given(
     starts=st.lists(st.integers(1, 40), min_size=1, max_size=8).map(
         lambda steps: [sum(steps[: i + 1]) for i in range(len(steps))]
