@@ -26,15 +26,15 @@ def messages_of(data: bytes | str, encoding: Encoding) -> list[Message]:
     """The messages of a frame; `t` is integer nanoseconds. Raises Unreadable."""
     try:
         messages: Any = orjson.loads(data) if encoding == "json" else msgpack.unpackb(data, timestamp=NANOSECONDS)
+        if not isinstance(messages, list) or not all(type(message) is dict and "T" in message for message in messages):
+            raise Unreadable("not an array of messages")
         if encoding == "json":
             for message in messages:
                 if "t" in message:
                     message["t"] = parse_time(message["t"])
-        if not all("T" in message for message in messages):
-            raise Unreadable("a message without a type")
     except UNREADABLE as error:
         raise Unreadable(f"not a frame of {encoding}: {error!r}") from error
-    return messages if isinstance(messages, list) else [*messages]
+    return messages
 
 
 def parse_time(text: str) -> int:

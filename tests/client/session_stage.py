@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from feed.client.events import (
-    Event,
-)
+from feed.client.events import Event
 from feed.client.session import Session
 from feed.client.wishes import Key, Terms
 
