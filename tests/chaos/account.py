@@ -11,8 +11,16 @@ from tests.chaos.places import Place
 from tests.chaos.tally import Column, Finding, Tally
 from tests.chaos.truth import Message, Track
 
-Tape = dict[tuple[str, str | None, int], int]
-"""What any client was told: by stream, epoch and seq the tick's place in the truth."""
+Entry = tuple[str, str | None, int]
+
+
+class Tape:
+    """What any client was told of a number: a tick, as its place in the truth; a gap of the log, as its ids."""
+
+    def __init__(self) -> None:
+        self.ticks: dict[Entry, int] = {}
+        self.gaps: dict[tuple[str, int], tuple[int, int] | None] = {}  # by stream and seq: a gap may span epochs
+
 
 # A subscription needs so long to take effect, at most: what was made later must have come.
 JOINING_NS = 5_000_000_000
@@ -78,8 +86,7 @@ class Account:
             self._open = True
         else:
             self._budget += last - first + 1
-            known = (self._tape.get((self._stream, gap["epoch"], seq)) for seq in range(first, last + 1))
-            self._check_untold(at_ns, gap, (place for place in known if place is not None))
+            self._lost(at_ns, gap, [(self._stream, gap["epoch"], seq) for seq in range(first, last + 1)])
 
     def epoch(self, at_ns: int, message: Message) -> None:
         self._told_at(at_ns, message)
@@ -218,6 +225,16 @@ class Account:
         if (m["h"], m["l"]) != (max(prices), min(prices)):
             return f"h and l are {max(prices)} and {min(prices)}"
         return ""
+
+    def _lost(self, at_ns: int, gap: Message, entries: list[Entry]) -> None:
+        """Entries that this client will not get, and others may have got."""
+        self._check_untold(at_ns, gap, (self._tape.ticks[entry] for entry in entries if entry in self._tape.ticks))
+        for stream, _, seq in entries:
+            if (stream, seq) in self._tape.gaps and self._track is not None:
+                # a gap of the log is lost with the rest: it stood for more than one
+                ids = self._tape.gaps[stream, seq]
+                self._open = self._open or ids is None
+                self._named.update(self._track.named(*ids) if ids else ())
 
     def _in_band(self, at_ns: int, gap: Message) -> None:
         if gap["cause"] not in ("venue", "ingest") or gap["q"] != gap["from"] or gap["q"] != gap["to"]:

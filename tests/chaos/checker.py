@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import journal, truth
-from tests.chaos.account import Account, Tape
+from tests.chaos.account import Account, Entry, Tape
 from tests.chaos.journal import Line
 from tests.chaos.places import Places, stream_of
 from tests.chaos.tally import Column, Finding, Tally
-from tests.chaos.truth import Message, Truth
+from tests.chaos.truth import Message, Track, Truth
 
 SYMBOLS = {"BTCUSDT": "BTC/USDT", "ETHUSDT": "ETH/USDT"}
 CHANNELS = ("trades", "quotes", "bars", "bars1s")
@@ -139,25 +139,34 @@ class Reader:
 
 def tape_of(journals: Mapping[str, Sequence[Line]], made: Truth, tally: Tally) -> Tape:
     """What the clients together say of each number. Two that say different things cannot both be right."""
-    tape: Tape = {}
+    tape = Tape()
     for client, lines in journals.items():
         places = Places()
         for at_ns, what, content in lines:
             for message in content if what == "frame" else ():
                 places.take(message)
                 stream = stream_of(message)
-                if message["T"] not in ("t", "q") or stream not in made:
+                if stream not in made:
                     continue
-                place = made[stream].find(message)
-                epoch = places.at[stream][0]
-                if place is None or epoch is None or message.get("snap"):
-                    continue
-                if (stream, epoch, message["q"]) not in tape and not made[stream].items[place].made_ns:
-                    tally.add(at_ns, Column.PUBLISHED)  # of a recording nobody noted when it was played
-                if tape.setdefault((stream, epoch, message["q"]), place) != place:
-                    detail = f"{message} of epoch {epoch} is another tick to another client"
-                    tally.find(Finding(Column.WRONG, client, stream, at_ns, 1, detail))
+                if message["T"] == "gap" and "q" in message:
+                    ids = message.get("ids")
+                    tape.gaps[stream, message["q"]] = (ids[0], ids[1]) if ids else None
+                elif message["T"] in ("t", "q") and not message.get("snap"):
+                    entry = stream, places.at[stream][0], message["q"]
+                    if not _noted(tape, entry, made[stream], message, at_ns, tally):
+                        detail = f"{message} of epoch {entry[1]} is another tick to another client"
+                        tally.find(Finding(Column.WRONG, client, stream, at_ns, 1, detail))
     return tape
+
+
+def _noted(tape: Tape, entry: Entry, track: Track, message: Message, at_ns: int, tally: Tally) -> bool:
+    """Whether a tick is what others were told under its number."""
+    place = track.find(message)
+    if place is None or entry[1] is None:
+        return True
+    if entry not in tape.ticks and not track.items[place].made_ns:
+        tally.add(at_ns, Column.PUBLISHED)  # of a recording nobody noted when it was played
+    return tape.ticks.setdefault(entry, place) == place
 
 
 def check(journals: Mapping[str, Sequence[Line]], made: Truth, tally: Tally) -> dict[str, Counter[str]]:

@@ -13,6 +13,7 @@ CLIENT_AWAY_S = 5.0
 PAUSES_S = (1.0, 8.0)
 DOWN_S = (0.1, 2.0)
 STALLS_S = (3.0, 8.0)
+BURST = 10.0  # times the market's usual rate
 
 Fault = Callable[[Stage, random.Random], str]
 
@@ -97,15 +98,17 @@ def client_kill(stage: Stage, chance: random.Random) -> str:
 
 
 def client_stall(stage: Stage, chance: random.Random) -> str:
-    """A client stops reading."""
+    """A client stops reading; half of the time in a burst, which fills what the kernel holds for it."""
     name = chance.choice([name for name in sorted(stage.clients) if "stalls" in name])
-    stalled_s = chance.uniform(*STALLS_S)
+    stalled_s, burst = chance.uniform(*STALLS_S), chance.random() < 0.5
     stage.clients[name].signal(signal.SIGSTOP)
+    stage.hurry(BURST if burst else 1.0)
     try:
         time.sleep(stalled_s)
     finally:
+        stage.hurry(1.0)
         stage.clients[name].signal(signal.SIGCONT)
-    return f"{name} for {stalled_s:.1f} s"
+    return f"{name} for {stalled_s:.1f} s{', in a burst' if burst else ''}"
 
 
 def venue_hole(stage: Stage, chance: random.Random) -> str:
@@ -130,7 +133,7 @@ FAULTS: dict[str, Fault] = {
     "pubsub kill": pubsub_kill,
     "gateway kill -9": gateway_kill,
     "worker kill -9": worker_kill,
-    "paused, and kill -9": paused_kill,
+    "kill -9 in a pause": paused_kill,
     "client cut": client_cut,
     "client kill -9": client_kill,
     "client stalled": client_stall,

@@ -125,6 +125,11 @@ class Stage:
             if client.await_end(max(0.0, deadline - time.monotonic())) != 0
         ]
 
+    def hurry(self, factor: float) -> None:
+        """Changes the pace of the simulator's market; a recording has its own."""
+        if not self.recorded:
+            self.venue.order(f"rate {self._rate * factor}")
+
     def keep_snapshot(self) -> None:
         """Keeps what Redis has on disk now, so that it can be set back to it."""
         if self.persistence != "always":
