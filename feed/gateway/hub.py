@@ -232,7 +232,8 @@ class Hub:
 
     def _fall_behind(self, member: Member, now: float, now_ns: int) -> None:
         form, selection = self._wants[member]
-        self._enter(Lane(member, form, self._backfill, self.interest.flowing, now, now_ns), form, selection, {})
+        lane = Lane(member, form, self._backfill, self.interest.flowing, now, now_ns, pressed=True)
+        self._enter(lane, form, selection, {})
 
     def _caught_up(self, lane: Lane) -> None:
         form, selection = self._wants[lane.member]

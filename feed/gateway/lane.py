@@ -6,6 +6,7 @@ takes bytes it is given what follows. When it has caught up everywhere it goes (
 
 import math
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Final, Protocol
 
 from feed.bus.store import Past
@@ -69,6 +70,8 @@ class Lane:
         flowing: Callable[[LiveStream, float], bool],
         now: float,
         now_ns: int,
+        *,
+        pressed: bool = False,
     ) -> None:
         self.member = member
         self.form = form
@@ -80,7 +83,7 @@ class Lane:
         self._flowing = flowing
         self._began_ns = now_ns
         self._owing: set[Track] = set()  # streams in which the client is owed what it missed before the lane began
-        self._pressed = False
+        self._pressed = pressed
         self._full_since: float | None = None
         self._call_off: Callable[[], None] | None = None
         self._turn = 0
@@ -206,17 +209,18 @@ class Lane:
             track.conflator.add(message)
 
     def _urgent(self, track: Track, messages: list[Message], room: int, now_ns: int) -> list[Message]:
-        """What fits, or for a slow client the newest of what came while it was slow. Trades are not conflated so."""
-        if not self._pressed or track.live.stream.kind == TRADES or messages[0].ts_gateway <= self._began_ns:
-            messages = self._fitting(messages, room)
-        else:
-            conflator = Conflator()
-            for message in messages:
-                conflator.add(message)
-            messages = self._taken(conflator)
+        """What fits of it. Of what came while the client was slow only the newest, but every trade."""
         if messages[-1].ts_gateway > self._began_ns:
             self._settled(track, now_ns)
-        return messages
+        if not self._pressed or track.live.stream.kind == TRADES:
+            return self._fitting(messages, room)
+        owed = list(takewhile(lambda message: message.ts_gateway <= self._began_ns, messages))
+        if owed:
+            return self._fitting(owed, room)
+        conflator = Conflator()
+        for message in messages:
+            conflator.add(message)
+        return self._taken(conflator)
 
     def _fitting(self, messages: list[Message], room: int) -> list[Message]:
         """The first of them, one at least, that take no more than `room` bytes."""

@@ -62,10 +62,12 @@ class Tail:
     def find(self, seq: int) -> Position | None:
         """The newest position of that number, whatever its epoch."""
         for chunk in reversed(self._chunks):
-            if chunk[0].seq <= seq <= chunk[-1].seq or chunk[-1].seq < chunk[0].seq:
-                for message in reversed(chunk):
-                    if message.seq == seq:
-                        return message.at
+            # within one epoch numbers only rise
+            if chunk[0].epoch == chunk[-1].epoch and not chunk[0].seq <= seq <= chunk[-1].seq:
+                continue
+            found = next((message for message in reversed(chunk) if message.seq == seq), None)
+            if found is not None:
+                return found.at
         return self.start if self.start.seq == seq else None
 
 

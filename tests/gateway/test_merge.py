@@ -218,13 +218,14 @@ class World:
 KEY = st.sampled_from(KEYS)
 CLIENT = st.integers(0, 2)
 RATE = st.sampled_from([0, 0, 0.5, 4])
+NAMES = st.sampled_from([*KEYS, "trades:*", "quotes:*"])
 OPS = st.one_of(
     st.tuples(st.just("publish"), KEY, st.integers(1, 60), st.booleans()),
     st.tuples(st.just("change"), KEY, st.sampled_from([0, 0, 1, 5])),
     st.tuples(st.just("rewind"), KEY, st.integers(1, 30)),
     st.tuples(st.just("trim"), KEY, st.sampled_from([0, 5, 100])),
-    st.tuples(st.just("subscribe"), CLIENT, st.lists(st.sampled_from([*KEYS, "trades:*", "quotes:*"]), min_size=1, max_size=3), RATE),
-    st.tuples(st.just("unsubscribe"), CLIENT, st.lists(st.sampled_from([*KEYS, "trades:*"]), min_size=1, max_size=2)),
+    st.tuples(st.just("subscribe"), CLIENT, st.lists(NAMES, min_size=1, max_size=3), RATE),
+    st.tuples(st.just("unsubscribe"), CLIENT, st.lists(NAMES, min_size=1, max_size=2)),
     st.tuples(st.just("resume"), CLIENT, st.lists(KEY, min_size=1, max_size=4, unique=True), RATE),
     st.tuples(st.just("full"), CLIENT, st.booleans()),
     st.tuples(st.just("turn"), st.sampled_from([0.0, 0.001, 0.05, 0.3, 2.0])),
