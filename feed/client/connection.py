@@ -63,6 +63,8 @@ class Connection:
         if frame.type is aiohttp.WSMsgType.BINARY or frame.type is aiohttp.WSMsgType.TEXT:
             return messages_of(frame.data, self._encoding), len(frame.data)
         code = self._ws.close_code or aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+        if code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE:
+            raise Ended("cut off", int(code))
         reason = frame.extra if isinstance(frame.extra, str) else ""
         raise Ended(f"closed with {int(code)} {reason}".rstrip(), int(code))
 
