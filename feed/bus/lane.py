@@ -48,7 +48,8 @@ class Call:
 
     number: int
     run: Run
-    force: bool = False
+    stood_at: str = ""  # the stream's venue id when it was found to be behind this call
+    gives_up_at: float = 0.0  # monotonic time from which the hole is named if the stream still stands there
 
     @property
     def items(self) -> deque[Item]:
@@ -56,7 +57,7 @@ class Call:
 
     @property
     def flags(self) -> str:
-        return ("i" if self.run.named else "") + ("f" if self.force else "") + ("l" if self.run.lost else "")
+        return ("i" if self.run.named else "") + ("l" if self.run.lost else "")
 
 
 class Lane:
@@ -83,7 +84,7 @@ class Lane:
     def offer(self, tick: Tick, data: bytes) -> int:
         """Adds a tick; answers the bytes it takes."""
         self._begun = True
-        unbroken = not self._broken if not self.contiguous or tick.id is None else self._follows(tick.id)
+        unbroken = not self._broken and (not self.contiguous or tick.id is None or self._follows(tick.id))
         if not (unbroken and self._runs):
             self._runs.append(self._new_run(tick.id, unbroken))
         item = Item("" if tick.id is None else str(tick.id), tick.ts_event // 1000, data, tick.ts_recv)
@@ -152,8 +153,9 @@ class Lane:
         return bool(self._runs)
 
     def _follows(self, tick_id: int) -> bool:
-        # an id that does not rise is a repeat or a reset: the script judges those by event time
-        return self._last_id is not None and tick_id <= self._last_id + 1
+        # an id that goes back is a repeat or a reset, which the script tells apart by event time; after a reset too it
+        # must know what precedes the first
+        return self._last_id is not None and self._last_id <= tick_id <= self._last_id + 1
 
     def _new_run(self, tick_id: int | None, unbroken: bool) -> Run:
         if tick_id is None:

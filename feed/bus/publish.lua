@@ -6,27 +6,29 @@
 --       2 epoch to begin if one must begin
 --       3 worker   4 number of this call, rising over the worker's life and lives   5 the life, a random word
 --       6 prev: venue id below which the stream must not stand ("" = not known)
---       7 flags: "i" the hole below prev can be named by ids; "f" publish even with that hole, naming it;
---         "l" the caller itself lost ticks before these
+--       7 flags: "i" the hole below prev can be named by ids; "l" the caller itself lost ticks before these
 --       8 cause of such a hole
 --       9 floor: the highest seq that the caller saw on this stream   10 the venue id that was published by then
 --      11 log entries below this seq are trimmed ("0" = none)   12 longest log
 --      13 an id that goes back, later than this many microseconds after the last tick, is a reset
 --      14 publish time, 15 receive time: MessagePack integers, spliced as they are
 --      16 PUBLISH or SPUBLISH
---      17.. per tick: venue id ("" = none), event time in microseconds, bytes
+--      17 the venue id at which the stream stood when this call was found BEHIND: where it still stands there, nobody
+--         fills the hole, and it is published with a gap ("" = never)
+--      18.. per tick: venue id ("" = none), event time in microseconds, bytes
 --
 -- Answers: {"OK", epoch, first, last, duplicates, gaps}   last < first: nothing was left to publish
---          {"BEHIND", last venue id}                      nothing written: the stream misses ids below prev
+--          {"BEHIND", last venue id}                      nothing published: the stream misses ids below prev
 --          {"STALE", number of the newest call}           nothing written: this call is older than one that ran
 -- Venue ids are compared as decimal strings: Lua's numbers lose those above 2^53.
 
-local FIRST_TICK = 17
+local FIRST_TICK = 18
 local EPOCHS_KEPT = 8
 
 local function below(a, b) return #a < #b or (#a == #b and a < b) end
 
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'run_id', 'last_id', 'last_ts', 'w:' .. ARGV[3], 'epochs')
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'run_id', 'last_id', 'last_ts', 'w:' .. ARGV[3], 'epochs',
+  'reset', 'waits')
 local epoch, seq, last_id, last_ts = meta[1], tonumber(meta[2] or 0), meta[4] or '', tonumber(meta[5] or 0)
 
 -- A repeat of the last call (the caller never saw its answer) gets that answer; an older one, late from a connection
@@ -41,12 +43,31 @@ if meta[6] then
 end
 
 -- A Redis that came back without its last writes knows less than the caller, who is not to blame the venue for it.
-local rewound = epoch and meta[3] ~= ARGV[1] and tonumber(ARGV[9]) > seq
+local rewound = meta[3] ~= ARGV[1] and tonumber(ARGV[9]) > seq
 if rewound and (last_id == '' or below(last_id, ARGV[10])) then last_id = ARGV[10] end
 
-local prev, flags = ARGV[6], ARGV[7]
+-- After a reset of the venue's ids a peer that is late still brings ticks of the numbering before, and their ids prove
+-- nothing any more; their time does. They were published, or stand in the reset's gap.
+local old_until = tonumber(meta[8])
+local function outdated(ts) return old_until and ts <= old_until end
+
+local prev, flags, first_id = ARGV[6], ARGV[7], ARGV[FIRST_TICK]
 local hole = prev ~= '' and last_id ~= '' and below(last_id, prev)
-if hole and not flags:find('f', 1, true) then return {'BEHIND', last_id} end
+  and not below(first_id, prev)  -- the caller saw the venue's ids begin anew between these two
+  and not outdated(tonumber(ARGV[FIRST_TICK + 1]))
+if hole then
+  -- Where both workers have a hole, the one with the smaller goes first: what only it has would come too late.
+  local waits = meta[9]
+  if ARGV[17] ~= last_id then
+    if not waits or not below(last_id, waits) or below(first_id, waits) then
+      redis.call('HSET', KEYS[2], 'waits', first_id)
+    end
+    return {'BEHIND', last_id}
+  elseif waits and below(last_id, waits) and below(waits, first_id) then
+    redis.call('HDEL', KEYS[2], 'waits')  -- it may have died: nobody waits for it twice
+    return {'BEHIND', last_id}
+  end
+end
 
 local entries, duplicates, gaps = {}, 0, 0
 
@@ -58,7 +79,7 @@ local function gap(cause, after, before)
 end
 
 if hole then
-  if flags:find('i', 1, true) then gap(ARGV[8], last_id, ARGV[FIRST_TICK]) else gap(ARGV[8], '', '') end
+  if flags:find('i', 1, true) then gap(ARGV[8], last_id, first_id) else gap(ARGV[8], '', '') end
 elseif flags:find('l', 1, true) and (prev == '' or last_id == '') then
   -- nothing to measure the loss by: no ids, or a stream that begins with it
   gap(ARGV[8], '', '')
@@ -67,15 +88,20 @@ end
 for i = FIRST_TICK, #ARGV, 3 do
   local id, ts = ARGV[i], tonumber(ARGV[i + 1])
   local fresh = true
-  if id ~= '' and last_id ~= '' and not below(last_id, id) then
-    if ts - last_ts > tonumber(ARGV[13]) then
-      gap('venue', '', '')
-    else
+  if id ~= '' and last_id ~= '' then
+    if outdated(ts) then
       fresh = false
-      duplicates = duplicates + 1
+    elseif not below(last_id, id) then
+      fresh = ts - last_ts > tonumber(ARGV[13])
+      if fresh then
+        gap('venue', '', '')
+        old_until = last_ts + tonumber(ARGV[13]) / 2  -- the middle of the least pause that makes a reset
+      end
     end
   end
-  if fresh then
+  if not fresh then
+    duplicates = duplicates + 1
+  else
     entries[#entries + 1] = ARGV[i + 2]
     last_ts = ts
     if id ~= '' then last_id = id end
@@ -112,6 +138,11 @@ local n = #entries
 local answer = string.format('%.0f %s %s %.0f %.0f %d %d', number, ARGV[5], epoch, first, seq, duplicates, gaps)
 redis.call('HSET', KEYS[2], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'run_id', ARGV[1],
   'last_id', last_id, 'last_ts', string.format('%.0f', last_ts), 'w:' .. ARGV[3], answer, 'epochs', epochs)
+-- whoever waited there has gone on, or would wait for a number of another numbering
+if meta[9] and (old_until ~= tonumber(meta[8]) or not below(last_id, meta[9])) then
+  redis.call('HDEL', KEYS[2], 'waits')
+end
+if old_until then redis.call('HSET', KEYS[2], 'reset', string.format('%.0f', old_until)) end
 redis.call(ARGV[16], KEYS[3], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[14]
   .. '\220' .. string.char(math.floor(n / 256), n % 256) .. table.concat(entries))
 return {'OK', epoch, first, seq, duplicates, gaps}

@@ -26,6 +26,11 @@ from feed.core.ticks import NS_PER_S, Tick, kind_of
 from feed.settings import Values
 
 SCRIPT: Final = files("feed.bus").joinpath("publish.lua").read_text()
+# Seconds between two tries to reach Redis at most, and until a peer that tries so has published what it held.
+RETRY_MAX_S: Final = 1.0
+PEER_RETURNS_S: Final = 1.5
+# Looks whether a peer has filled a hole, in the time that it is given.
+BEHIND_LOOKS: Final = 5
 # A pipeline of more calls than this delays the first answer without saving anything per call.
 MAX_CALLS: Final = 256
 
@@ -59,6 +64,7 @@ class Publisher:
         self._buffered = 0
         self._failures = 0
         self._link: Link | None = None
+        self._peers_by = 0.0  # monotonic time before which a peer may still be looking for Redis
         # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
         self._number = time.time_ns() // 1000
         self._answers = {a: metrics.PUBLISH_CALLS.labels(feed, a) for a in ("ok", "behind", "stale")}
@@ -120,7 +126,7 @@ class Publisher:
                     gauge.set(0)
                     await link.close()
             self._failures += 1
-            await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
+            await asyncio.sleep(delay_s(self._failures, 0.05, RETRY_MAX_S, random.random()))
 
     async def drain(self, timeout_s: float) -> bool:
         """Waits until all that was offered has been published; False if that takes longer than `timeout_s`."""
@@ -138,12 +144,7 @@ class Publisher:
     async def _serve(self, link: Link) -> None:
         """Publishes over one connection until it fails with BusDown."""
         sha = await link.call("SCRIPT", "LOAD", SCRIPT)
-        # Redis may have come back without its directory: every stream is registered anew
-        self._unregistered = list(self._lanes.values())
-        for lane in self._lanes.values():
-            if lane.call is not None and lane not in self._held:
-                self._ready[lane] = None
-        self._link = link
+        self._take_up(link)
         metrics.BUS_CONNECTED.labels("publisher").set(1)
         beat_due = 0.0
         while True:
@@ -161,6 +162,19 @@ class Publisher:
             await self._publish(link, sha, lanes)
             if self._values.publish.window_s:
                 await asyncio.sleep(self._values.publish.window_s)
+
+    def _take_up(self, link: Link) -> None:
+        """Goes on over a new connection: what had no answer is called again, with its number."""
+        self._link = link
+        # Redis may have come back without its directory: every stream is registered anew
+        self._unregistered = list(self._lanes.values())
+        if self._values.publish.behind_wait_s:
+            self._peers_by = time.monotonic() + PEER_RETURNS_S
+        for lane in self._lanes.values():
+            if lane.call is not None:
+                lane.call.gives_up_at = max(lane.call.gives_up_at, self._peers_by)
+                if lane not in self._held:
+                    self._ready[lane] = None
 
     async def _beat(self, link: Link) -> None:
         """Says that this worker lives, and what it hears. Two of one name are told apart by their life."""
@@ -232,6 +246,7 @@ class Publisher:
             link.run_id, token_urlsafe(6), self._worker_id, call.number, self._life, run.prev, call.flags, run.cause,
             lane.seq, lane.id, lane.trim_below, self._values.history.max_ticks,
             int(self._values.publish.reset_after_s * 1_000_000), stamp, pack_int(call.items[0].ts_recv), "PUBLISH",
+            call.stood_at if time.monotonic() >= call.gives_up_at else "",
         ]  # fmt: skip
         for item in call.items:
             command += item[:3]
@@ -251,16 +266,21 @@ class Publisher:
             if verdict == b"OK":
                 self._published(lane, reply, now)
                 continue
-            # the hole below `prev` is left to a peer for a while; a call that was numbered too low goes at once
             self._number = max(self._number, int(reply[1]) if verdict == b"STALE" else 0) + 1
             call.number = self._number
             if verdict == b"BEHIND":
-                call.force = True
-                lane.held_until = now + self._values.publish.behind_wait_s
-                self._held[lane] = None
+                self._behind(lane, call, reply[1].decode(), now)
             else:
-                self._ready[lane] = None
+                self._ready[lane] = None  # it was numbered too low
         return refused
+
+    def _behind(self, lane: Lane, call: Call, stands_at: str, now: float) -> None:
+        """The hole below `prev` is left to a peer as long as that is at work, or may be."""
+        wait_s = self._values.publish.behind_wait_s
+        if stands_at != call.stood_at or now >= call.gives_up_at:
+            call.stood_at, call.gives_up_at = stands_at, max(now + wait_s, self._peers_by)
+        lane.held_until = min(now + wait_s / BEHIND_LOOKS, call.gives_up_at)
+        self._held[lane] = None
 
     def _published(self, lane: Lane, reply: list[Any], now: float) -> None:
         _, epoch, first, last, duplicates, gaps = reply

@@ -48,6 +48,7 @@ class Script:
         trim: int = 0,
         max_ticks: int = 10_000,
         at_s: float = 1_000.0,
+        stood_at: int | str = "",
     ) -> list[Any]:
         """Publishes ticks of these venue ids, all of one event time; answers the script's reply, decoded."""
         if number is None:
@@ -59,7 +60,7 @@ class Script:
         reply = self.redis.eval(
             SCRIPT, 3, names.log_key(self.stream), names.meta_key(self.stream), names.channel(self.stream),
             self.run_id, epoch, worker, number, life, prev, flags, cause, floor, floor_id, trim, max_ticks,
-            30 * SECOND_US, pack_int(1_700_000_000_000_000_001), pack_int(7), "PUBLISH", *ticks,
+            30 * SECOND_US, pack_int(1_700_000_000_000_000_001), pack_int(7), "PUBLISH", stood_at, *ticks,
         )  # fmt: skip
         return [part.decode() if isinstance(part, bytes) else part for part in reply]
 

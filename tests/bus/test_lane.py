@@ -41,8 +41,9 @@ def shown(call: Call) -> tuple[str, str, str, list[str]]:
         ([7, 8, 9], [("6", "i", "venue", ["7", "8", "9"])]),
         ([0, 1], [("", "i", "venue", ["0", "1"])]),
         ([7, 8, 11, 12], [("6", "i", "venue", ["7", "8"]), ("10", "i", "venue", ["11", "12"])]),
-        ([7, 8, 7, 8], [("6", "i", "venue", ["7", "8", "7", "8"])]),
-        ([900, 1, 2], [("899", "i", "venue", ["900", "1", "2"])]),
+        ([7, 8, 8, 9], [("6", "i", "venue", ["7", "8", "8", "9"])]),
+        ([7, 8, 7, 8], [("6", "i", "venue", ["7", "8"]), ("6", "i", "venue", ["7", "8"])]),
+        ([900, 1, 2], [("899", "i", "venue", ["900"]), ("0", "i", "venue", ["1", "2"])]),
     ],
 )
 def test_a_hole_in_contiguous_ids_begins_a_call(
@@ -74,6 +75,13 @@ def test_a_break_cuts_what_waits() -> None:
     made.interrupted()
     offer(made, 20)
     assert calls(made) == [("10", "", "venue", ["10"]), ("20", "", "venue", ["20"])]
+
+
+def test_a_break_cuts_contiguous_ids_too_should_they_seem_to_go_on() -> None:
+    made = lane(7)
+    made.interrupted()
+    offer(made, 7, 8)
+    assert calls(made) == [("6", "i", "venue", ["7"]), ("6", "i", "venue", ["7", "8"])]
 
 
 def test_ticks_without_ids_ask_for_nothing() -> None:

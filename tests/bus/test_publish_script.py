@@ -105,13 +105,13 @@ def test_a_worker_with_a_hole_that_is_ahead_does_not_make_its_peers_ticks_old(sc
     script.publish(1, 2, worker="w1")
     assert script.publish(5, worker="w2", prev=4, flags="i")[0] == "BEHIND"
     assert script.publish(3, 4, worker="w1", prev=2)[0] == "OK"
-    assert script.publish(5, worker="w2", prev=4, flags="if") == ["OK", "e1", 5, 5, 0, 0]
+    assert script.publish(5, worker="w2", prev=4, flags="i", stood_at=2) == ["OK", "e1", 5, 5, 0, 0]
     assert [label for _, label in script.log()] == ["1", "2", "3", "4", "5"]
 
 
 def test_what_no_peer_filled_is_a_gap_with_ids(script: Script) -> None:
     script.publish(1, 2)
-    assert script.publish(5, 6, prev=4, flags="if") == ["OK", "e1", 3, 5, 0, 1]
+    assert script.publish(5, 6, prev=4, flags="i", stood_at=2) == ["OK", "e1", 3, 5, 0, 1]
     assert script.log() == [(1, "1"), (2, "2"), (3, "gap venue 2-5"), (4, "5"), (5, "6")]
     assert script.heard()[-1] == ("e1", 3, ["gap venue 2-5", "5", "6"])
 
@@ -120,14 +120,15 @@ def test_a_gap_names_only_what_is_still_missing(script: Script) -> None:
     script.publish(1, 2, worker="w1")
     assert script.publish(6, worker="w2", prev=5, flags="i")[0] == "BEHIND"
     script.publish(3, worker="w1", prev=2)
-    script.publish(6, worker="w2", prev=5, flags="if")
+    assert script.publish(6, worker="w2", prev=5, flags="i", stood_at=2) == ["BEHIND", "3"], "its peer is at work"
+    assert script.publish(6, worker="w2", prev=5, flags="i", stood_at=3)[5] == 1
     assert (4, "gap venue 3-6") in script.log()
 
 
 def test_a_gap_without_ids_and_its_cause(script: Script) -> None:
     script.publish(10)
     assert script.publish(20, prev=20)[0] == "BEHIND"
-    assert script.publish(20, prev=20, flags="f", cause="ingest") == ["OK", "e1", 2, 3, 0, 1]
+    assert script.publish(20, prev=20, stood_at=10, cause="ingest") == ["OK", "e1", 2, 3, 0, 1]
     assert script.log()[1] == (2, "gap ingest -")
 
 
@@ -189,7 +190,7 @@ def test_the_venues_own_hole_is_named_after_a_rewind_too(script: Script) -> None
     script.run_id = "run-2"
     hole = {"prev": 104, "flags": "i", "epoch": "e2", "floor": 100, "floor_id": 100}
     assert script.publish(105, **hole) == ["BEHIND", "100"]
-    assert script.publish(105, **hole | {"flags": "if"})[5] == 1
+    assert script.publish(105, **hole | {"stood_at": 100})[5] == 1
     assert script.log()[-2:] == [(101, "gap venue 100-105"), (102, "105")]
 
 
