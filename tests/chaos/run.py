@@ -31,7 +31,7 @@ from tests.integration.real_ticks import cut
 RECORDINGS = ("binance_spot/btcusdt_20240808.gz", "binance_spot/ethusdt_20240808.gz")
 MODES = ("always", "default", "none")
 PAUSES_S = (0.3, 3.0)  # between one fault's end and the next
-WARM_S = 3.0
+WARM_S = 2.0
 FAULTS_PER_ROUND = 44
 # What a round may take beyond its faults, at most; beyond it everything is ended.
 BEYOND_S = 240.0
@@ -43,7 +43,16 @@ Say = Callable[[str], None]
 class Round:
     """One service, broken by a list of faults."""
 
-    def __init__(self, directory: Path, mode: str, seed: int, faults: Sequence[str], recording: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        mode: str,
+        seed: int,
+        faults: Sequence[str],
+        recording: Sequence[Path] = (),
+        pauses_s: tuple[float, float] = PAUSES_S,
+    ) -> None:
+        """`pauses_s` is how long to wait after each fault, at least and at most."""
         self.directory = directory
         self.faults = list(faults)
         self.problems: list[str] = []
@@ -51,6 +60,7 @@ class Round:
         self.told: dict[str, dict[str, int]] = {}
         self._mode, self._seed, self._recording = mode, seed, recording
         self._chance = random.Random(seed)
+        self._pauses_s = pauses_s
 
     def run(self, report: Report, say: Say) -> None:
         """Raises TimeoutError where it does not come to an end."""
@@ -73,13 +83,13 @@ class Round:
     def _break(self, stage: Stage, say: Say) -> None:
         with open(self.directory / "faults", "w") as log:
             for name in self.faults:
-                time.sleep(self._chance.uniform(*PAUSES_S))
+                time.sleep(self._chance.uniform(*self._pauses_s))
                 began_ns = time.time_ns()
                 note = FAULTS[name](stage, self._chance)
                 log.write(json.dumps([began_ns, name, time.time_ns(), note]) + "\n")
                 log.flush()
                 say(f"{name}: {note}")
-            time.sleep(PAUSES_S[1])
+            time.sleep(self._pauses_s[1])
 
 
 def dealt(names: Sequence[str], count: int, chance: random.Random) -> list[str]:
