@@ -9,12 +9,18 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from feed.bus.store import Past
+from feed.core.conflation import Totals
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Bar, Quote, Trade
 from feed.gateway.auth import Anyone
-from feed.gateway.forms import Message, form_of
+from feed.gateway.drain import NOTICE, farewell
+from feed.gateway.forms import form_of
 from feed.gateway.http import Rest, answer_faults
+from feed.gateway.message import Message
+from feed.gateway.session import SLOW
+from feed.gateway.status import STALE
+from feed.settings import Drain
 from feed.wire import messages
 from feed.wire.codec import JSON
 from feed.wire.errors import Code, ProtocolError
@@ -32,8 +38,8 @@ PUBLISHED, ARRIVED, WRITTEN = 1795338308_258020000, 1795338308_259500000, 179533
 def controls() -> list[dict[str, Any]]:
     answer = messages.subscription({"trades": ["BTC/USDT"], "bars1s": ["BTC/USDT"]}, 2) | {"id": 7}
     answer["streams"] = {
-        "bars1s:BTC/USDT": messages.stream_state(Position(None, 0)),
-        KEY: messages.stream_state(Position(EPOCH, 131)),
+        "bars1s:BTC/USDT": messages.stream_state(Position(None, 0), 5.0),
+        KEY: messages.stream_state(Position(EPOCH, 131), 5.0, True),
     }
     fault = ProtocolError(Code.INVALID_SYNTAX, "trades: bad symbol 'a b'", 7)
     return [
@@ -46,15 +52,20 @@ def controls() -> list[dict[str, Any]]:
         messages.pong(9, JSON.time(AT)),
         messages.heartbeat(JSON.time(AT), {KEY: 131}),
         messages.heartbeat(JSON.time(AT), None),
+        messages.status("BTC/USDT", STALE, JSON.time(AT)),
+        messages.notice("slow", SLOW, 2150),
+        messages.notice(NOTICE, farewell(Drain().window_s)),
     ]
 
 
 def among_data() -> list[bytes]:
-    depth_one, stamped = form_of(JSON, 1, False), form_of(JSON, 2, True)
+    depth_one, plain, stamped = form_of(JSON, 1, False), form_of(JSON, 2, False), form_of(JSON, 2, True)
     return [
-        *(depth_one.encode(Message(tick, 132, PUBLISHED, ARRIVED)) for tick in (TRADE, QUOTE, BAR)),
-        stamped.encode(Message(TRADE, 132, PUBLISHED, ARRIVED), JSON.stamp(WRITTEN)),
-        stamped.encode(Message(SECOND, 57, 0, ARRIVED), snapshot=True),
+        *(depth_one.encode(Message(EPOCH, 132, tick, PUBLISHED, ARRIVED)) for tick in (TRADE, QUOTE, BAR)),
+        stamped.encode(Message(EPOCH, 132, TRADE, PUBLISHED, ARRIVED), JSON.stamp(WRITTEN)),
+        stamped.encode(Message(EPOCH, 57, SECOND, 0, ARRIVED), snapshot=True),
+        plain.encode(Message(EPOCH, 132, TRADE, 0, ARRIVED, totals=Totals(12, 121, 3.5, 60002.5, 60001.0))),
+        plain.encode(Message(EPOCH, 57, QUOTE, 0, ARRIVED, totals=Totals(3, 55))),
         *map(
             JSON.message,
             (

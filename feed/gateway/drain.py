@@ -20,6 +20,11 @@ class Client(Protocol):
     def end(self, code: Close) -> None: ...
 
 
+def farewell(window_s: float) -> str:
+    """What clients are told."""
+    return f"this server stops, and closes this connection with {int(Close.DRAIN)} within {window_s:g} s"
+
+
 def due(clients: int, elapsed_s: float, window_s: float) -> int:
     """How many of so many clients must have been closed by now: the first at once, the last when the window ends."""
     if elapsed_s >= window_s or clients < 2:
@@ -38,7 +43,7 @@ async def close_all(
     """Tells all clients, then closes them evenly over the window, in an order that says nothing about them."""
     waiting = list(clients)
     shuffle(waiting)
-    text = f"this server stops, and closes this connection with {int(Close.DRAIN)} within {window_s:g} s"
+    text = farewell(window_s)
     for told, client in enumerate(waiting, 1):
         client.notice(NOTICE, text)
         if told % TOLD_AT_ONCE == 0:

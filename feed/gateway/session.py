@@ -42,6 +42,8 @@ BEHIND_BYTES: Final = 262_144
 # The kernel takes no more than this ahead of what it can send: what it holds can't be conflated any more.
 UNSENT_BYTES: Final = 131_072
 
+SLOW: Final = "what is sent is not read fast enough"
+
 Received = tuple[WSMsgType, str | bytes]
 
 log = structlog.get_logger(__name__)
@@ -94,7 +96,7 @@ class Session:
         return self._transport.get_write_buffer_size()
 
     def slow(self, lag_s: float) -> None:
-        self.notice("slow", "what is sent is not read fast enough", round(lag_s * 1000))
+        self.notice("slow", SLOW, round(lag_s * 1000))
 
     def cut(self, *, stalled: bool) -> None:
         """Ends the connection of a client that is too slow. One that reads nothing could not read why either."""
