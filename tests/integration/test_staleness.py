@@ -17,9 +17,13 @@ from feed.settings import Values
 from tests.bus.test_sources import Told as AnyTold
 from tests.ingest.venue_server import VenueServer, Visit, trade
 from tests.integration.service import Service
+from tests.integration.workers import end, start_worker
 
 FEED = "binance"
-STALE_AFTER_S = 1.0
+KNOBS = {
+    "ingest": {"stale_after_s": 1.0, "backoff_min_s": 0.1, "backoff_max_s": 0.2},
+    "binance": {"symbols": ["BTC/USDT"]},
+}
 
 
 class Told(AnyTold):
@@ -53,32 +57,10 @@ class Stage:
 
     async def worker(self, name: str) -> Service:
         """A worker process, from when it beats; killed at the end."""
-        config = self._folder / f"{name}.toml"
-        config.write_text(
-            f'[ingest]\nworker_id = "{name}"\nstale_after_s = {STALE_AFTER_S}\nbackoff_min_s = 0.1\n'
-            'backoff_max_s = 0.2\n[binance]\nsymbols = ["BTC/USDT"]\n'
-        )
-        worker = await asyncio.to_thread(self._start, config)
-        self._stack.callback(_end, worker)
+        url = self.market.server.url
+        worker = await asyncio.to_thread(start_worker, self._folder, name, self._redis.url, url, KNOBS)
+        self._stack.callback(end, worker)
         return worker
-
-    def _start(self, config: Path) -> Service:
-        worker = Service(
-            "ingest", FEED, "--config", config, "--redis", self._redis.url, "--admin-port", "0",
-            "--venue-url", self.market.server.url,
-        )  # fmt: skip
-        try:
-            worker.await_ready("publishing")
-        except BaseException:
-            _end(worker)
-            raise
-        return worker
-
-
-def _end(worker: Service) -> None:
-    if worker.process.poll() is None:
-        worker.process.send_signal(signal.SIGCONT)
-    worker.stop()
 
 
 @asynccontextmanager
