@@ -7,7 +7,7 @@ from feed.core.streams import Position
 
 WILDCARD: Final = "*"
 # The gateway takes commands of up to 65,536 bytes; and each stream that resumes may cost it a reading of the log.
-COMMAND_BYTES: Final = 49_152
+COMMAND_BYTES: Final = 61_440
 RESUMED_TOGETHER: Final = 200
 # What a name, and a position, take in JSON beside their characters; MessagePack takes less.
 NAME_BYTES: Final = 4

@@ -139,6 +139,8 @@ def test_where_a_stream_was_granted(recovered: bool | None) -> None:
         ("json", "{"),
         ("json", "7"),
         ("json", "[7]"),
+        ("json", '["T"]'),
+        ("json", '{"T":"t"}'),
         ("json", '[{"S":"AAPL"}]'),
         ("json", '[{"T":"t","t":"yesterday"}]'),
         ("msgpack", b"\xc1"),

@@ -87,18 +87,20 @@ def test_names_go_before_the_wildcard_that_would_begin_them_at_the_present() -> 
 
 
 def test_what_a_wildcard_cannot_name_in_one_command_is_resumed_by_name_first() -> None:
-    kept = {f"trades:{'X' * 50}{number}": AT for number in range(1000)}
-    commands = subscribing(trades("*"), kept)
+    kept = {f"{kind}:{'X' * 50}{number}": AT for kind in ("trades", "quotes") for number in range(1000)}
+    wishes = trades("*") | {("quotes", "*"): PLAIN}
+    commands = subscribing(wishes, kept)
     assert frozenset().union(*(command.since for command in commands)) == kept.keys()
-    wild = next(at for at, command in enumerate(commands) if command.fields["trades"] == ["*"])
-    named = [symbol for command in commands[:wild] for symbol in command.fields["trades"]]
-    dropped = [symbol for command in commands[wild + 1 :] for symbol in command.fields["trades"]]
-    assert 0 < len(named) < 1000
-    assert named == dropped
-    assert {command.fields["action"] for command in commands[wild + 1 :]} == {"unsubscribe"}
-    # the wish is the wildcard, and no more
-    assert [dict(command.adds) for command in commands if command.adds] == [trades("*")]
+    # the wishes are the wildcards, and no more
+    assert [dict(command.adds) for command in commands if command.adds] == [trades("*"), {("quotes", "*"): PLAIN}]
     assert not any(command.drops for command in commands)
+    for kind in ("trades", "quotes"):
+        wild = next(at for at, command in enumerate(commands) if command.fields.get(kind) == ["*"])
+        named = [symbol for command in commands[:wild] for symbol in command.fields.get(kind, ())]
+        after = [command for command in commands[wild + 1 :] if kind in command.fields]
+        assert 0 < len(named) < 1000
+        assert named == [symbol for command in after for symbol in command.fields[kind]]
+        assert {command.fields["action"] for command in after} == {"unsubscribe"}
 
 
 def test_at_most_two_hundred_streams_resume_in_one_command() -> None:
