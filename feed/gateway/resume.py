@@ -10,7 +10,7 @@ from feed.gateway.live import LiveStream
 from feed.gateway.message import Message, of_epoch, of_hole, of_log
 
 # Read along before what was asked for, so that clients that stood a little further back need no reading of their own.
-SLACK = 100
+SLACK = 32
 
 
 class Place(NamedTuple):

@@ -46,12 +46,18 @@ class Tally:
 class Reading(asyncio.Protocol):
     """One client: handshake, subscription, then every message checked."""
 
-    def __init__(self, host: str, path: str, symbols: Sequence[str], tally: Tally, sample: bool) -> None:
+    def __init__(
+        self, host: str, path: str, symbols: Sequence[str], tally: Tally, sample: bool, since: "Reading | None" = None
+    ) -> None:
+        """`since` is one that ended, from whose positions this one goes on."""
         self.ready = asyncio.get_running_loop().create_future()
         self._host, self._path, self._symbols, self._tally, self._sample = host, path, symbols, tally, sample
         self._buffer = b""
         self._upgraded = False
+        self._since = since
         self._at: dict[str, int] | None = None
+        self.epochs: dict[str, str | None] = {}
+        self.not_recovered = 0
         self._leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -78,8 +84,7 @@ class Reading(asyncio.Protocol):
                 return
             assert head.startswith(b"HTTP/1.1 101"), head
             self._upgraded = True
-            command = {"action": "subscribe", "stamps": True, **{kind: list(self._symbols) for kind in KINDS}}
-            self._transport.write(masked(1, orjson.dumps(command)))
+            self._transport.write(masked(1, orjson.dumps(self._command())))
             buffer = rest
         start, length = 0, len(buffer)
         while length - start >= 2:
@@ -95,6 +100,14 @@ class Reading(asyncio.Protocol):
             start = at + size
         self._buffer = buffer[start:]
 
+    def _command(self) -> dict[str, Any]:
+        command: dict[str, Any] = {"action": "subscribe", "stamps": True}
+        command |= {kind: list(self._symbols) for kind in KINDS}
+        if self._since is not None and self._since._at is not None:
+            epochs = self._since.epochs
+            command["since"] = {key: {"epoch": epochs[key], "seq": seq} for key, seq in self._since._at.items()}
+        return command
+
     def _frame(self, head: int, payload: bytes) -> None:
         if head == 0x89:
             self._transport.write(masked(0xA, payload))
@@ -104,10 +117,21 @@ class Reading(asyncio.Protocol):
         messages = orjson.loads(payload)
         if self._at is None:
             if messages[0]["T"] == "subscription":
-                self._at = {key: state["seq"] for key, state in messages[0]["streams"].items()}
-                self.ready.set_result(None)
+                self._answered(messages[0]["streams"])
+            elif messages[0]["T"] == "error":
+                self._tally.fault(f"refused: {messages[0]}")
+                self._transport.abort()
             return
         self._check(messages, self._at)
+
+    def _answered(self, streams: dict[str, dict[str, Any]]) -> None:
+        if self._since is not None and self._since._at is not None:
+            self._at, self.epochs = self._since._at, self._since.epochs
+            self.not_recovered = sum(not state["recovered"] for state in streams.values())
+        else:
+            self._at = {key: state["seq"] for key, state in streams.items()}
+            self.epochs = {key: state["epoch"] for key, state in streams.items()}
+        self.ready.set_result(None)
 
     def _check(self, messages: list[dict[str, Any]], at: dict[str, int]) -> None:
         tally = self._tally
@@ -116,6 +140,8 @@ class Reading(asyncio.Protocol):
             kind = KIND_OF.get(message["T"])
             if kind is None:
                 tally.gaps += message["T"] == "gap"
+                if message["T"] == "epoch":
+                    self.epochs[message["stream"]] = message["epoch"]
                 continue
             key, seq = kind + message["S"], message["q"]
             first = seq
@@ -212,7 +238,8 @@ async def crowd(url: str, clients: int, stalled: int, each: int, seconds: float,
     for sock in never:
         sock.close()
     return {
-        "clients": clients, "stalled": stalled, "cut_off": cut, "seconds": round(took, 1), "messages": tally.messages, "messages_per_s": round(measured / took),
+        "clients": clients, "stalled": stalled, "cut_off": cut, "seconds": round(took, 1),
+        "messages": tally.messages, "messages_per_s": round(measured / took),
         "frames": tally.frames, "holes": tally.holes, "repeats": tally.repeats, "gaps": tally.gaps,
         "conflated": tally.conflated, "closed": tally.closed, "faults": tally.first_faults,
         "own_cpu": round(used / took, 2),
