@@ -27,7 +27,6 @@ from feed.client import (
     Trade,
     Update,
 )  # fmt: skip
-from tests.chaos import journal
 from tests.chaos.places import stream_of
 from tests.chaos.reader import Reader, reader_of, run
 
@@ -35,22 +34,12 @@ Message = dict[str, Any]
 
 
 async def read(reader: Reader) -> None:
-    positions = _noted(reader)
-    async with Client(reader.urls, positions=positions, patient=True) as client:
+    async with Client(reader.urls, positions=reader.noted, patient=True) as client:
         wanted = dict(reader.subscription)
         reader.journal.write("sent", {"action": "subscribe", **wanted})
         await client.subscribe(**wanted)
         async for event in client:
             _written(reader, event, client.positions)
-
-
-def _noted(reader: Reader) -> dict[str, Any]:
-    """The positions that the last process of this client noted down."""
-    positions: dict[str, Any] = {}
-    for line in journal.read(reader.path):
-        for message in line.content if line.what == "frame" else ():
-            positions |= message.get("stands", {})
-    return positions
 
 
 def _written(reader: Reader, event: Event, positions: Mapping[str, Position]) -> None:

@@ -6,6 +6,7 @@ A line is a JSON array: time in nanoseconds, what it is, and its content.
     open    [url]                   a connection is up
     sent    [command]               a command went out
     frame   [message, ...]          a frame came in, as it came
+    places  [where the client stands, what its library says of that]; only to save reading all from the start
     lost    [why, close code|null]  the connection ended, or never came up
     end     []                      the client ended in good order: it had seen no tick for a while
 
@@ -16,7 +17,7 @@ all its lives, until `end`.
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,13 +51,23 @@ class Journal:
 
 def read(path: Path) -> Iterator[Line]:
     """The lines, numbers with a point as Decimal. Half a line at the end, of a client that was killed, is left out."""
-    if not path.exists():
-        return
-    with open(path) as lines:
-        for line in lines:
-            if not line.endswith("\n"):
-                return
-            yield Line(*json.loads(line, parse_float=Decimal))
+    with open(path, "rb") as lines:
+        yield from _parsed(lines)
+
+
+def read_from_last(path: Path, what: str) -> Iterator[Line]:
+    """The last line of that kind and those after it; all lines where there is none, or no journal yet."""
+    data = path.read_bytes() if path.exists() else b""
+    begin = data.rfind(b"\n", 0, max(0, data.rfind(f',"{what}",'.encode()))) + 1
+    yield from _parsed(data[begin:].splitlines(keepends=True))
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterator[Line]:
+    for line in lines:
+        if not line.endswith(b"\n"):
+            return
+        at_ns, what, content = json.loads(line, parse_float=Decimal)
+        yield Line(at_ns, what, content)
 
 
 def _mend(path: Path) -> None:

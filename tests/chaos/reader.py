@@ -19,6 +19,7 @@ from tests.chaos.places import Places
 QUIET_S = 3.0
 END_WITHIN_S = 45.0
 POLL_S = 0.1
+FRAMES_BETWEEN_PLACES = 500  # so that who is started again has little to read
 
 
 class Reader:
@@ -35,23 +36,37 @@ class Reader:
         self.seed: int = asked.seed
         self.slow_s: float = asked.slow_s
         self.places = Places()
+        self.noted: dict[str, Any] = {}  # what the project's own client gave as its positions
         self.ending = False
         self.connected = False
         self.tick_at = time.monotonic()
         self.cut: Callable[[], None] = self.break_sockets
         self.path = Path(asked.journal)
-        for line in journal.read(self.path):
+        self._frames = 0
+        for line in journal.read_from_last(self.path, "places"):
+            if line.what == "places":
+                self.places.at, self.noted = (
+                    {key: (at[0], at[1]) for key, at in line.content[0].items()},
+                    line.content[1],
+                )
             for message in line.content if line.what == "frame" else ():
-                self.places.take(message)
+                self._take(message)
         self.journal = journal.Journal(self.path)
         self.journal.write("start", self.path.stem)
 
     def heard(self, messages: list[dict[str, Any]]) -> None:
         """Moves on; the frame is in the journal already."""
         for message in messages:
-            self.places.take(message)
+            self._take(message)
             if message["T"] in ("t", "q", "b"):
                 self.tick_at = time.monotonic()
+        self._frames += 1
+        if self._frames % FRAMES_BETWEEN_PLACES == 0:
+            self.journal.write("places", self.places.at, self.noted)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        self.places.take(message)
+        self.noted |= message.get("stands", {})
 
     def break_sockets(self) -> None:
         """Shuts this process's connections to the gateways, whoever holds them: the peer sees the connection break."""

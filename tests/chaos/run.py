@@ -36,6 +36,7 @@ FAULTS_PER_ROUND = 44
 # What a round may take beyond its faults, at most; beyond it everything is ended.
 BEYOND_S = 240.0
 FAULT_S = 20.0
+RECORDED_FAULT_S = 7.5  # what a fault and the pause after it take, or a little more
 
 Say = Callable[[str], None]
 
@@ -78,7 +79,8 @@ class Round:
         report.add(self.faults, tally)
         self.findings = tally.findings
         self.told = {client: dict(counts) for client, counts in told.items()}
-        self.problems += [str(finding) for finding in tally.findings]
+        first = sorted(tally.findings, key=lambda finding: finding.at_ns)
+        self.problems += [" ".join(map(str, finding)) for finding in first]
 
     def _break(self, stage: Stage, say: Say) -> None:
         with open(self.directory / "faults", "w") as log:
@@ -145,15 +147,15 @@ def one_round(
     recorded = number % 3 == 1 and (DATA / RECORDINGS[0]).exists()
     usable = [name for name in names if not (recorded and name == "venue hole")]
     count = len(usable) * 2 if recorded else FAULTS_PER_ROUND
-    files = recordings(count * 5.0, directory) if recorded else []
+    files = recordings(count * RECORDED_FAULT_S, directory) if recorded else []
     this = Round(directory, MODES[number % 3], chance.randrange(1 << 30), dealt(usable, count, chance), files)
     deadline(BEYOND_S + FAULT_S * count)
     print(f"round {number}: {MODES[number % 3]}{', recorded' if recorded else ''}", flush=True)
     this.run(report, lambda text: print(f"  {text}", flush=True))
     for client, told in this.told.items():
         print(f"  {client}: {told}")
-    for problem in this.problems[:40]:
-        print(problem, file=sys.stderr)
+    for problem in this.problems[:10]:
+        print(f"  {problem:.400}", file=sys.stderr)
     if not this.problems and not keep:
         shutil.rmtree(directory)
     return not this.problems
