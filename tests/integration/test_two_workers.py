@@ -19,12 +19,12 @@ def play(folder: Path, seconds: float, kills: int, outages: int) -> None:
 
 @pytest.mark.timeout(120)
 def test_one_of_two_workers_is_always_enough(tmp_path: Path) -> None:
-    play(tmp_path, 100.0, kills=5, outages=0)
+    play(tmp_path, 60.0, kills=4, outages=0)
 
 
 @pytest.mark.timeout(120)
 def test_what_neither_worker_could_read_is_named_by_its_ids(tmp_path: Path) -> None:
-    play(tmp_path, 60.0, kills=1, outages=2)
+    play(tmp_path, 40.0, kills=1, outages=1)
 
 
 @pytest.mark.parametrize(
