@@ -4,11 +4,14 @@ Each step takes the next ticks of the market and tells the client of them someho
 that it must accept, and plant faults in them that it must find.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from tests.chaos.checker import check
 from tests.chaos.journal import Line
-from tests.chaos.truth import Item, Track, Truth
+from tests.chaos.tally import Tally
+from tests.chaos.truth import Item, Message, Track, Truth
 
 STREAM = "trades:BTC/USDT"
 SECOND = 1_000_000_000
@@ -154,3 +157,51 @@ class MarketModel:
     def _line(self, what: str, *content: Any) -> None:
         self.at_ns += SECOND
         self.lines.append(Line(self.at_ns, what, list(content)))
+
+
+def story(rate: float = 0) -> MarketModel:
+    """Every legal step once or more."""
+    model = MarketModel(rate)
+    model.ticks(4)
+    model.hole(6)
+    model.ticks(3)
+    if rate:
+        model.conflated(5)
+        model.ticks(1)
+        model.conflated(3)
+    model.overflow(4)
+    model.ticks(2)
+    model.lost(3, new_epoch=False)
+    model.ticks(2)
+    model.lost(4, new_epoch=True)
+    model.ticks(3)
+    model.changed()
+    model.ticks(2)
+    model.resume(killed=False)
+    model.ticks(2)
+    model.rewound(5, back=3, doubles=2)
+    model.ticks(3)
+    model.resume(killed=True)
+    model.ticks(3)
+    model.late(5)
+    model.ticks(3)
+    model.beat()
+    model.end()
+    return model
+
+
+def judged(model: MarketModel, lines: list[Line] | None = None) -> Tally:
+    tally = Tally()
+    check({"client": lines or model.lines}, model.truth(), tally)
+    return tally
+
+
+def messages(lines: list[Line], of: Callable[[Message], bool]) -> list[tuple[int, Message]]:
+    """Where messages are that fit, by line."""
+    return [
+        (index, message)
+        for index, line in enumerate(lines)
+        if line.what == "frame"
+        for message in line.content
+        if of(message)
+    ]

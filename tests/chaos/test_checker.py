@@ -1,7 +1,6 @@
 """The checker finds each planted fault, and none where there is none."""
 
 import copy
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -9,59 +8,10 @@ import pytest
 
 from tests.chaos.account import JOINING_NS
 from tests.chaos.checker import check
-from tests.chaos.journal import Line
-from tests.chaos.market_model import STREAM, MarketModel
+from tests.chaos.market_model import STREAM, MarketModel, judged, messages, story
 from tests.chaos.tally import Column, Tally
 
 Message = dict[str, Any]
-
-
-def story(rate: float = 0) -> MarketModel:
-    """Every legal step once or more."""
-    model = MarketModel(rate)
-    model.ticks(4)
-    model.hole(6)
-    model.ticks(3)
-    if rate:
-        model.conflated(5)
-        model.ticks(1)
-        model.conflated(3)
-    model.overflow(4)
-    model.ticks(2)
-    model.lost(3, new_epoch=False)
-    model.ticks(2)
-    model.lost(4, new_epoch=True)
-    model.ticks(3)
-    model.changed()
-    model.ticks(2)
-    model.resume(killed=False)
-    model.ticks(2)
-    model.rewound(5, back=3, doubles=2)
-    model.ticks(3)
-    model.resume(killed=True)
-    model.ticks(3)
-    model.late(5)
-    model.ticks(3)
-    model.beat()
-    model.end()
-    return model
-
-
-def judged(model: MarketModel, lines: list[Line] | None = None) -> Tally:
-    tally = Tally()
-    check({"client": lines or model.lines}, model.truth(), tally)
-    return tally
-
-
-def messages(lines: list[Line], of: Callable[[Message], bool]) -> list[tuple[int, Message]]:
-    """Where messages are that fit, by line."""
-    return [
-        (index, message)
-        for index, line in enumerate(lines)
-        if line.what == "frame"
-        for message in line.content
-        if of(message)
-    ]
 
 
 def is_trade(message: Message) -> bool:
@@ -204,108 +154,6 @@ def test_trades_conflated_without_being_asked_for_are_found() -> None:
     model.conflated(4)
     model.end()
     assert judged(model).total(Column.WRONG) == 1
-
-
-def is_gap(message: Message) -> bool:
-    return bool(message["T"] == "gap")
-
-
-@pytest.mark.parametrize("at", range(6))
-def test_any_gap_that_is_left_out_is_found(at: int) -> None:
-    model = story()
-    lines = list(model.lines)
-    del lines[messages(lines, is_gap)[at][0]]
-    assert judged(model, lines).findings
-
-
-def test_a_gap_by_number_that_names_too_little_is_found() -> None:
-    model = story()
-    lines = copy.deepcopy(model.lines)
-    gap = next(message for _, message in messages(lines, is_gap) if message["cause"] == "bus")
-    gap["to"] -= 1
-    gap["next"]["seq"] -= 1
-    assert judged(model, lines).total(Column.UNEXPLAINED) == 1
-
-
-def test_a_gap_by_number_that_fits_the_numbers_but_not_what_is_missing_is_found() -> None:
-    model = MarketModel()
-    model.ticks(2)
-    model.make(2)  # of which the gap that follows knows nothing
-    model.lost(3, new_epoch=True)
-    model.ticks(2)
-    model.end()
-    assert judged(model).total(Column.UNEXPLAINED) == 2
-
-
-def test_a_gap_by_number_that_names_what_was_delivered_is_found() -> None:
-    model = story()
-    lines = copy.deepcopy(model.lines)
-    gap = next(message for _, message in messages(lines, is_gap) if message["cause"] == "bus")
-    gap["from"] -= 1
-    assert judged(model, lines).total(Column.WRONG) >= 1
-
-
-def test_a_gap_that_names_what_is_delivered_afterwards_is_found() -> None:
-    model = MarketModel()
-    model.ticks(2)
-    made = model.make(2)
-    model.tell(model.gap(model.epoch, model.seq + 1, model.seq + 1, model.seq + 2))
-    model.tell(model.trade(made[0], model.seq + 1), model.trade(made[1], model.seq + 2))
-    model.seq += 2
-    model.end()
-    assert judged(model).total(Column.DISORDERED) == 1
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "what"),
-    [(0, -1, Column.UNEXPLAINED), (1, 0, Column.UNEXPLAINED), (-1, 0, Column.WRONG), (0, 1, Column.WRONG)],
-)
-@pytest.mark.parametrize("cause", ["venue", "ingest"])
-def test_a_gap_by_ids_that_names_too_little_or_too_much_is_found(low: int, high: int, what: Column, cause: str) -> None:
-    model = story()
-    lines = copy.deepcopy(model.lines)
-    gap = next(message for _, message in messages(lines, is_gap) if message["cause"] == cause)
-    gap["ids"] = [gap["ids"][0] + low, gap["ids"][1] + high]
-    assert judged(model, lines).total(what) >= 1
-
-
-def test_a_gap_by_ids_of_what_never_was_is_found() -> None:
-    model = MarketModel()
-    model.ticks(2)
-    model.in_band("venue", 5_000, 5_010)
-    model.ticks(2)
-    model.end()
-    assert judged(model).total(Column.WRONG) == 1
-
-
-def test_a_hole_of_the_venue_that_nobody_names_is_found() -> None:
-    model = story()
-    lines = copy.deepcopy(model.lines)
-    index, gap = next(found for found in messages(lines, is_gap) if found[1]["cause"] == "venue")
-    del lines[index]
-    for line in lines[index:]:
-        for message in line.content if line.what == "frame" else ():
-            _renumber(message, gap["q"])
-    for line in lines[index:]:
-        if line.what == "sent":
-            _shift(line.content[0].get("since", {}).get(STREAM, {}), "seq", gap["q"])
-    tally = judged(model, lines)
-    assert {finding.what for finding in tally.findings} == {Column.UNEXPLAINED}
-
-
-def _renumber(message: Message, above: int) -> None:
-    for key in ("q", "from", "to", "seq"):
-        if isinstance(message.get(key), dict):
-            _shift(message[key], STREAM, above)
-        else:
-            _shift(message, key, above)
-    _shift(message.get("next", {}), "seq", above)
-    _shift(message.get("streams", {}).get(STREAM, {}), "seq", above)
-
-
-def _shift(fields: Message, key: str, above: int) -> None:
-    if isinstance(fields.get(key), int) and fields[key] >= above:
-        fields[key] -= 1
 
 
 @pytest.mark.parametrize("key", ["p", "s", "tks", "i"])
