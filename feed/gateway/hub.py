@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from feed.bus.reading import Batch, Hole
 from feed.bus.store import Past
-from feed.core.streams import Position, Stream
+from feed.core.streams import START, Position, Stream
 from feed.core.ticks import Tick
 from feed.gateway.clock import Clock
 from feed.gateway.cohort import Cohort, Member, Selection
@@ -45,7 +45,7 @@ class Hub:
         self._settings = flush
         self._dirty: dict[LiveStream, None] = {}
         self._flush_due = False
-        self._lanes = Lanes(clock, knobs, flush.max_frame_bytes, self.meters, self._caught_up)
+        self._lanes = Lanes(clock, knobs, flush.max_frame_bytes, self.meters, self._renew, self._caught_up)
         self._wants: dict[Member, tuple[Form, Selection]] = {}
         self._tails = Tails(knobs.tail_ticks)
         self._silent: Silent = frozenset()
@@ -145,6 +145,11 @@ class Hub:
         self.interest.release(selection.streams, selection.kinds)
         self.meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
+    def standing(self, member: Member, live: LiveStream, rate: float) -> Position:
+        """Up to where a client was sent everything of a stream that it has at a rate."""
+        lane = self._lanes.of(member)
+        return live.sent(rate) if lane is None or live not in lane.tracks else lane.tracks[live].told
+
     def pump(self, member: Member) -> None:
         """Sends a client that is in a lane what there is room for now."""
         lane = self._lanes.of(member)
@@ -227,6 +232,7 @@ class Hub:
                 lane.enter(live, live.sent(rate), rate)
             else:
                 lane.tracks[live].rate = rate
+        lane.version = self.interest.version
         self.interest.leave(lane.member)
         self._lanes.add(lane)
 
@@ -235,7 +241,21 @@ class Hub:
         lane = Lane(member, form, self._backfill, self.interest.flowing, now, now_ns, pressed=True)
         self._enter(lane, form, selection, {})
 
+    def _renew(self, lane: Lane, *, surely: bool = False) -> bool:
+        """Adds the streams that a lane's wildcards have come to reach, from their first entry on; whether there were
+        any. A stream that nobody had announced is reached from its first tick, which is looked for if `surely`."""
+        _, selection = self._wants[lane.member]
+        if not selection.kinds or not (surely or lane.version != self.interest.version):
+            return False
+        lane.version = self.interest.version
+        new = [live for live in self.interest.held(selection.streams, selection.kinds) if live not in lane.tracks]
+        for live in new:
+            lane.enter(live, START, selection.rate(live.stream))
+        return bool(new)
+
     def _caught_up(self, lane: Lane) -> None:
+        if self._renew(lane, surely=True):
+            return
         form, selection = self._wants[lane.member]
         for track in lane.tracks.values():
             if track.rate and not self.interest.flowing(track.live, track.rate):

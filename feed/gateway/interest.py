@@ -24,6 +24,7 @@ class Interest:
         self.streams: dict[Stream, LiveStream] = {}
         self.cohorts: dict[CohortKey, Cohort] = {}
         self.wild: dict[str, Cohorts] = {}
+        self.version = 0  # rises when a wildcard may reach more than before
         self._feed = feed
         self._bus = bus
         self._cohort_of: dict[Member, Cohort] = {}
@@ -37,6 +38,7 @@ class Interest:
         known = self._directory
         since = None if known is None else START
         self._directory = streams | (known or frozenset())
+        self.version += self._directory != known
         for stream in self._directory - (known or frozenset()):
             if self._kind_holders.get(stream.kind):
                 self._hold(stream, since)
@@ -125,6 +127,7 @@ class Interest:
         live = self.streams.get(stream)
         if live is None:
             live = self.streams[stream] = LiveStream(stream, since)
+            self.version += 1
             self._bus.want(stream, since)
         live.holders += 1
 

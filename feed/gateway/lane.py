@@ -37,16 +37,22 @@ class Backfill(Protocol):
 class Track:
     """Where the client stands in one stream. `lead` is to be sent before what follows `at`."""
 
-    __slots__ = ("ask_again", "at", "conflator", "due", "lead", "live", "rate")
+    __slots__ = ("ask_again", "at", "conflator", "due", "held_after", "lead", "live", "rate")
 
     def __init__(self, live: LiveStream, at: Position, rate: float, lead: list[Message] | None = None) -> None:
         self.live = live
         self.at = at
         self.rate = rate
         self.lead = lead or []
-        self.conflator = Conflator()  # of what a rate holds back
+        self.conflator = Conflator()  # of what a rate holds back, which begins after `held_after`
+        self.held_after = at
         self.due = -math.inf
         self.ask_again = -math.inf
+
+    @property
+    def told(self) -> Position:
+        """Up to where the client was sent everything."""
+        return self.held_after if self.conflator else self.at
 
     @property
     def behind(self) -> bool:
@@ -79,6 +85,7 @@ class Lane:
         self.sent_at = now
         self.conflated = 0  # ticks that another stood for, since this was last looked at
         self.warned = False
+        self.version = -1  # of the interest from which its tracks were made
         self._backfill = backfill
         self._flowing = flowing
         self._began_ns = now_ns
@@ -160,17 +167,17 @@ class Lane:
         if track.lead:
             messages = track.lead if track.rate else self._fitting(track.lead, room)
             track.lead = track.lead[len(messages) :]
-            track.at = messages[-1].at
-            if not track.rate:
+            if track.rate:
+                self._hold_back(track, messages)
+            else:
+                track.at = messages[-1].at
                 return messages
-            self._hold_back(track, messages)
         target = self._target(track, now)
         if track.at != target and (messages := self._following(track, target, now, now_ns)):
             if not track.rate:
                 messages = self._urgent(track, messages, room, now_ns)
                 track.at = messages[-1].at
                 return messages
-            track.at = messages[-1].at
             self._hold_back(track, messages)
         if track.at == target:
             self._settled(track, now_ns)
@@ -205,6 +212,9 @@ class Lane:
             track.at, track.lead, _ = from_log(track.live, track.at, past, now_ns)
 
     def _hold_back(self, track: Track, messages: list[Message]) -> None:
+        if not track.conflator:
+            track.held_after = track.at
+        track.at = messages[-1].at
         for message in messages:
             track.conflator.add(message)
 

@@ -18,15 +18,25 @@ TURN_S: Final = 0.005
 
 
 class Lanes:
-    """Gives each lane its turn, while there are any. `done` takes those that have caught up."""
+    """Gives each lane its turn, while there are any.
+
+    `renew` gives one the streams that its wildcards reach by now, `done` takes those that have caught up.
+    """
 
     def __init__(
-        self, clock: Clock, knobs: Gateway, max_frame_bytes: int, meters: Meters, done: Callable[[Lane], None]
+        self,
+        clock: Clock,
+        knobs: Gateway,
+        max_frame_bytes: int,
+        meters: Meters,
+        renew: Callable[[Lane], object],
+        done: Callable[[Lane], None],
     ) -> None:
         self._clock = clock
         self._knobs = knobs
         self._max_frame_bytes = max_frame_bytes
         self._meters = meters
+        self._renew = renew
         self._done = done
         self._lanes: dict[Member, Lane] = {}
         self._turning = False
@@ -52,6 +62,7 @@ class Lanes:
 
     def pump(self, lane: Lane) -> bool:
         """Gives a lane's client what there is room for now, and ends the lane where that was all. True if it moved."""
+        self._renew(lane)
         now, now_ns = self._clock.monotonic(), self._clock.now_ns()
         data = lane.pump(now, now_ns, self._max_frame_bytes)
         if data:

@@ -31,6 +31,7 @@ class Reader:
         self.truths = truths
         self.full = False
         self.at: dict[str, At] = {}
+        self.wild: set[str] = set()
         self.since: dict[str, At] = {}
         self.snaps: set[str] = set()  # streams of which a snapshot stands for the next entry
         self.answers: list[dict[str, Any]] = []
@@ -60,19 +61,25 @@ class Reader:
         if kind == "subscription":
             self.answered(message)
         elif kind in KIND:
-            self.tick(f"{KIND[kind]}:{message['S']}", message)
+            key = f"{KIND[kind]}:{message['S']}"
+            self.appeared(key)
+            self.tick(key, message)
         elif kind == "gap":
+            self.appeared(message["stream"])
             self.gap(message["stream"], message)
         elif kind == "epoch":
+            self.appeared(message["stream"])
             assert message["seq"] - 1 == self.at[message["stream"]][1], message
             self.at[message["stream"]] = message["epoch"], message["seq"] - 1
         else:
             assert kind == "heartbeat", message
             for key, seq in message["seq"].items():
+                self.appeared(key)
                 assert self.at[key][1] == seq, (key, seq, self.at[key])
 
     def answered(self, message: dict[str, Any]) -> None:
         self.answers.append(message)
+        self.wild = {kind for kind in ("trades", "quotes", "bars") if "*" in message[kind]}
         held = {f"{kind}:{symbol}" for kind in ("trades", "quotes", "bars") for symbol in message[kind]}
         for key, state in message["streams"].items():
             if key not in held and f"{key.split(':')[0]}:*" not in held:
@@ -84,6 +91,11 @@ class Reader:
             elif key not in self.at:
                 self.at[key] = state["epoch"], state["seq"]
         self.since = {}
+
+    def appeared(self, key: str) -> None:
+        """A stream that a wildcard covers and that came later is got from its first entry on."""
+        if key not in self.at and key.split(":")[0] in self.wild:
+            self.at[key] = None, 0
 
     def tick(self, key: str, message: dict[str, Any]) -> None:
         epoch, seq = self.at[key]

@@ -25,7 +25,7 @@ from feed.wire.errors import ProtocolError
 from tests.gateway.hub_stage import FEED, T0, Clock
 from tests.gateway.reader import Reader, Truth
 
-KEYS = ("trades:A", "trades:B", "quotes:A", "bars:A")
+KEYS = ("trades:A", "trades:B", "quotes:A", "bars:A", "trades:NEW", "quotes:NEW")
 STREAMS = {key: Stream(FEED, *key.split(":")) for key in KEYS}
 PAGE = 40  # the log's answers, which are pages of 500, made small
 
@@ -42,7 +42,7 @@ class World:
         self.wanted: set[Stream] = set()
         self.hub = Hub(FEED, self, self.clock, self, Flush(), Gateway(tail_ticks=tail_ticks, slow_close_s=86_400.0))
         self.hub.bus_up = True
-        self.hub.interest.symbols(frozenset(STREAMS.values()))
+        self.hub.interest.symbols(frozenset(stream for stream in STREAMS.values() if stream.symbol != "NEW"))
         self.clients: list[tuple[Reader, Subscriptions]] = []
         self.tasks: dict[int, asyncio.Task[None]] = {}
         self.names = 0
@@ -51,11 +51,31 @@ class World:
 
     # what the hub asks of the bus and of the log
 
-    def want(self, stream: Stream, since: Position | None = None) -> None:  # noqa: ARG002 - all are known from the start
+    def want(self, stream: Stream, since: Position | None = None) -> None:
+        if since is not None:
+            assert since == (None, 0)
+            self.loop.call_soon(self.read_from_start, stream)
+            return
         self.wanted.add(stream)
         truth = self.truths[stream.key]
         last = [(seq, entry) for seq, entry in sorted(self.log[stream.key].items())[-1:] if not isinstance(entry, Gap)]
         self.loop.call_soon(self.hub.opened, stream, Position(*truth.at), last[0] if last else None)
+
+    def read_from_start(self, stream: Stream) -> None:
+        """What a subscriber does that wants a stream from before its first tick. Nothing is trimmed of such a one."""
+        if stream not in self.hub.interest.streams or stream in self.wanted:
+            return
+        self.wanted.add(stream)
+        epoch, before = None, 0
+        for (name, seq), entry in self.truths[stream.key].entries.items():
+            if (name, seq) in self.truths[stream.key].forgotten:
+                continue
+            if seq > before + 1:
+                self.hub.hole(stream, Hole(epoch, before + 1, seq - 1, Position(name, seq)))
+            elif epoch not in (None, name):
+                self.hub.epoch(stream, Position(name, seq))
+            epoch, before = name, seq
+            self.hub.batch(stream, Batch(name, seq, 0, self.clock.now_ns(), [entry]))
 
     def unwant(self, stream: Stream) -> None:
         self.wanted.discard(stream)
@@ -76,6 +96,8 @@ class World:
         entries: list[Entry] = [self.entry(key, truth.seq + 1 + n, gap and n == count // 2) for n in range(count)]
         if not truth.epochs:
             self.begin(key, 1)
+            # a worker registers a stream before its first tick
+            self.hub.interest.symbols(frozenset([STREAMS[key]]))
         epoch = truth.epochs[-1][0]
         for entry in entries:
             truth.seq += 1
@@ -98,6 +120,9 @@ class World:
     def change(self, key: str, lost: int) -> None:
         """A new epoch begins with an entry: `lost` that were numbered before it are gone, unread."""
         truth = self.truths[key]
+        if not truth.epochs:
+            self.publish(key, 1)
+            self.spin()
         before = truth.at
         after = self.begin(key, truth.seq + lost + 1)
         truth.seq += lost
@@ -113,6 +138,7 @@ class World:
         truth = self.truths[key]
         if not truth.epochs:
             return
+        self.spin()
         before, start = truth.at, max(truth.epochs[-1][1], truth.seq - back + 1)
         for seq in range(start, truth.seq + 1):
             self.log[key].pop(seq, None)
@@ -197,6 +223,8 @@ class World:
         self.hub.beat(0.0)
         for n, (reader, _) in enumerate(self.clients):
             assert not self.busy(n)
+            for key in KEYS:
+                reader.appeared(key)
             for key, at in reader.at.items():
                 assert at == self.truths[key].at, (n, key, at, self.truths[key].at)
         assert not self.hub._lanes._lanes
