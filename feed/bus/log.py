@@ -20,16 +20,16 @@ log = structlog.get_logger(__name__)
 
 
 def record_command(stream: Stream) -> Command:
-    return ("HMGET", names.meta_key(stream), "seq", "epochs")
+    return ("HMGET", names.meta_key(stream), "seq", "epochs", "run_id")
 
 
-def record(reply: list[bytes | None]) -> Record | None:
-    """The stream's record; None where it never published, or Redis lost it."""
-    seq, epochs = reply
+def record(reply: list[bytes | None], run_id: str) -> Record | None:
+    """The stream's record; None where it never published, or Redis lost it. `run_id` is that of the Redis process."""
+    seq, epochs, publishers = reply
     if seq is None or epochs is None:
         return None
     parts = (text.rpartition(":") for text in epochs.decode().split())
-    return Record(int(seq), tuple(Epoch(name, int(start)) for name, _, start in parts))
+    return Record(int(seq), tuple(Epoch(name, int(start)) for name, _, start in parts), publishers == run_id.encode())
 
 
 def page_command(stream: Stream, first: int, count: int = PAGE) -> Command:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from feed.bus.entry import Entry, Message
-from feed.core.sequence import Record, Verdict, judge, route
+from feed.core.sequence import Record, Verdict, judge, route, untold
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Gap, Tick
 
@@ -136,8 +136,8 @@ class Reading:
         assert self.at is not None
         if record is None:
             return False  # Redis knows nothing of this stream: it may have lost it, and the next publish will tell
-        if record.epoch in self.passed:
-            return False  # a Redis that was set back, of which the next publish will make a new epoch
+        if untold(self.at, record) or record.epoch in self.passed:
+            return False  # a Redis that was set back: the next publish will tell
         way = route(self.at, record, self.passed)
         if way.cut:
             start = Position(record.epoch_of(way.first), way.first)
@@ -156,7 +156,7 @@ class Reading:
     def missing_end(self, record: Record, listener: Listener) -> None:
         """The log ended before the stream's own position: its last entries were trimmed or lost."""
         assert self.at is not None
-        if record.seq > self.at.seq and record.epoch not in self.passed:
+        if record.seq > self.at.seq and not untold(self.at, record) and record.epoch not in self.passed:
             after = Position(record.epoch, record.seq + 1)
             listener.hole(self.stream, Hole(self.at.epoch, self.at.seq + 1, record.seq, after))
             self._stand(record.position)

@@ -29,6 +29,13 @@ class Past(NamedTuple):
     entries: Entries
 
 
+class Answer(NamedTuple):
+    """Replies, and the Redis process that gave them."""
+
+    run_id: str
+    replies: list[Any]
+
+
 class Store:
     """Asks over one connection of its own, one caller at a time; a fault is the caller's to tell its client.
 
@@ -45,7 +52,7 @@ class Store:
 
     async def directory(self, feed: str) -> frozenset[Stream]:
         """The feed's streams. Raises BusDown, as all calls here do."""
-        return logs.directory((await self._ask([logs.directory_command(feed)]))[0])
+        return logs.directory((await self._ask([logs.directory_command(feed)])).replies[0])
 
     async def latest(self, streams: Sequence[Stream]) -> list[Past]:
         """Each stream's record and last entries, newest first."""
@@ -76,31 +83,31 @@ class Store:
         commands: list[Command] = []
         for stream, command in wanted:
             commands += logs.atomically(logs.record_command(stream), command)
-        replies = await self._ask(commands)
+        run_id, replies = await self._ask(commands)
         answers = replies[3::4]  # of MULTI, record, entries, EXEC
         return [
-            Past(logs.record(answer[0]), logs.entries(stream, answer[1]))
+            Past(logs.record(answer[0], run_id), logs.entries(stream, answer[1]))
             for (stream, _), answer in zip(wanted, answers, strict=True)
         ]
 
-    async def _ask(self, commands: Sequence[Command]) -> list[Any]:
+    async def _ask(self, commands: Sequence[Command]) -> Answer:
         if self._asking >= MAX_ASKING:
             raise BusDown(f"{MAX_ASKING} questions wait for Redis already")
         self._asking += 1
         try:
             # the turn counts: behind a Redis that hangs, the last in the queue would wait for all before it
             async with asyncio.timeout(self._settings.timeout_s), self._turn:
-                replies = await self._answers(commands)
+                answer = await self._answers(commands)
         except TimeoutError as error:
             raise BusDown(f"no answer from Redis in {self._settings.timeout_s:g} s") from error
         finally:
             self._asking -= 1
-        refused = next((reply for reply in replies if isinstance(reply, BusRefused)), None)
+        refused = next((reply for reply in answer.replies if isinstance(reply, BusRefused)), None)
         if refused is not None:
             raise BusDown(f"Redis refused: {refused}")
-        return replies
+        return answer
 
-    async def _answers(self, commands: Sequence[Command]) -> list[Any]:
+    async def _answers(self, commands: Sequence[Command]) -> Answer:
         kept, self._link = self._link, None
         if kept is not None:
             try:
@@ -110,7 +117,7 @@ class Store:
                 log.info("redis_connection_renewed", error=str(error))
         return await self._on(await Link.open(self._settings, self._name), commands)
 
-    async def _on(self, link: Link, commands: Sequence[Command]) -> list[Any]:
+    async def _on(self, link: Link, commands: Sequence[Command]) -> Answer:
         """Keeps a connection that answered, and no other."""
         try:
             replies = await link.calls(commands)
@@ -118,4 +125,4 @@ class Store:
             await link.close()
             raise
         self._link = link
-        return replies
+        return Answer(link.run_id, replies)

@@ -241,14 +241,14 @@ class Subscriber:
             replies = await calls.calls(commands)
             per = len(commands) // len(readings) if readings else 1
             for at, reading in enumerate(readings):
-                self._caught(reading, replies[(at + 1) * per - 1])
+                self._caught(reading, replies[(at + 1) * per - 1], calls.run_id)
 
-    def _caught(self, reading: Reading, reply: Any) -> None:
+    def _caught(self, reading: Reading, reply: Any, run_id: str) -> None:
         if isinstance(reply, BusRefused):
             raise BusDown(f"cannot read {reading.stream.name}: {reply}")
         if not self._current(reading):
             return  # unwanted, or wanted anew, while Redis answered
-        record, entries = logs.record(reply[0]), logs.entries(reading.stream, reply[1])
+        record, entries = logs.record(reply[0], run_id), logs.entries(reading.stream, reply[1])
         if reading.at is None:
             reading.open(record, entries, self._listener)
         else:

@@ -37,10 +37,15 @@ class Epoch(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What Redis keeps of a stream: its last seq, and its last epochs, oldest first, the present one at the end."""
+    """What Redis keeps of a stream: its last seq, and its last epochs, oldest first, the present one at the end.
+
+    Not `settled` is one that no worker has published to since Redis came back, perhaps without its last writes: it
+    knows nothing of what was published between what it kept and its end.
+    """
 
     seq: int
     epochs: tuple[Epoch, ...]
+    settled: bool = True
 
     @property
     def epoch(self) -> str:
@@ -53,6 +58,12 @@ class Record(NamedTuple):
     def epoch_of(self, seq: int) -> str:
         """The epoch in which an entry of the log was numbered."""
         return next((epoch.name for epoch in reversed(self.epochs) if epoch.start <= seq), self.epochs[0].name)
+
+
+def untold(at: Position, record: Record) -> bool:
+    """Whether only the next publish can tell how a reader at this position goes on."""
+    known = any(epoch.name == at.epoch for epoch in record.epochs)
+    return not record.settled and at != START and not (known and at.seq <= record.seq)
 
 
 class Route(NamedTuple):

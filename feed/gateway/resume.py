@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from feed.bus.reading import Hole
 from feed.bus.store import Past
-from feed.core.sequence import Record, route
+from feed.core.sequence import Record, route, untold
 from feed.core.streams import START, Position
 from feed.gateway.live import LiveStream
 from feed.gateway.message import Message, of_epoch, of_hole, of_log
@@ -52,6 +52,8 @@ def from_log(live: LiveStream, at: Position, past: Past, ts_gateway: int) -> Pla
         return found
     if record is None:
         return _behind(live, at, None, [], ts_gateway)
+    if untold(at, record):
+        return Place(at, [])
     way = route(at, record)
     if way.cut or (at.epoch == record.epoch and at.seq > record.seq):
         start = Position(record.epoch_of(way.first), way.first) if way.cut else None

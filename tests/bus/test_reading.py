@@ -284,3 +284,21 @@ def test_a_redis_that_was_set_back_behind_an_epoch_that_was_passed_is_not_read_a
     redis.log = [*kept, (17, _entry(17)), (18, _entry(18))]
     reader.settle()
     assert reader.ear.heard[STREAM.name] == [("epoch", 17), (17, 17), (18, 18)]
+
+
+def test_a_redis_that_nobody_has_published_to_since_it_came_back_proves_nothing() -> None:
+    log = [(seq, _entry(seq)) for seq in range(140, 151)]
+    for at, expected in ((Position("e2", 300), []), (Position("e1", 200), []), (Position("e1", 148), [149, 150])):
+        reader = Reader(Redis(Record(150, (Epoch("e1", 1),), settled=False), log), at)
+        reader.PAGE = 100
+        reader.settle()
+        assert reader.ear.seqs(STREAM) == expected
+        assert len(reader.ear.heard.get(STREAM.name, [])) == len(expected)
+    # then the worker tells where it went on
+    later = Redis(
+        Record(302, (Epoch("e1", 1), Epoch("e2", 160), Epoch("e3", 301))), [(301, _entry(301)), (302, _entry(302))]
+    )
+    reader = Reader(later, Position("e2", 300))
+    reader.PAGE = 100
+    reader.settle()
+    assert reader.ear.heard[STREAM.name] == [("epoch", 301), (301, 301), (302, 302)]

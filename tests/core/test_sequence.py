@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feed.core.sequence import Epoch, Record, Route, Verdict, judge, route
+from feed.core.sequence import Epoch, Record, Route, Verdict, judge, route, untold
 from feed.core.streams import START, Position
 
 
@@ -66,6 +66,20 @@ RECORD = Record(150, (Epoch("e1", 1), Epoch("e2", 101), Epoch("e3", 141)))
 )
 def test_ways_to_the_present(at: Position, way: Route) -> None:
     assert route(at, RECORD) == way
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (Position("e3", 145), False), (Position("e3", 150), False), (Position("e1", 60), False), (START, False),
+        (Position("e3", 151), True), (Position("e4", 160), True), (Position("e4", 1), True),
+    ],
+)  # fmt: skip
+def test_a_record_that_nobody_has_published_to_says_nothing_of_what_it_does_not_know(
+    at: Position, expected: bool
+) -> None:
+    assert untold(at, RECORD._replace(settled=False)) is expected
+    assert untold(at, RECORD) is False
 
 
 def test_a_redis_that_was_set_back_is_behind_a_reader_that_passed_its_epochs() -> None:
