@@ -70,6 +70,7 @@ class Lane:
         self.call: Call | None = None
         self.held_until = 0.0  # monotonic time before which the call is not sent
         self.epoch: bytes | None = None  # as of the last answer
+        self.epoch_from = 0  # the first seq that was seen of it
         self.seq = 0  # highest seq seen on the stream, in answers
         self.id = ""  # venue id up to which the stream was known to be published then
         self.trim_below = 0

@@ -15,14 +15,15 @@
 --      16 PUBLISH or SPUBLISH
 --      17 the venue id at which the stream stood when this call was found BEHIND: where it still stands there, nobody
 --         fills the hole, and it is published with a gap ("" = never)
---      18.. per tick: venue id ("" = none), event time in microseconds, bytes
+--      18 the epoch in which the caller saw the floor ("" = none)   19 a seq at or after its beginning
+--      20.. per tick: venue id ("" = none), event time in microseconds, bytes
 --
 -- Answers: {"OK", epoch, first, last, duplicates, gaps}   last < first: nothing was left to publish
 --          {"BEHIND", last venue id}                      nothing published: the stream misses ids below prev
 --          {"STALE", number of the newest call}           nothing written: this call is older than one that ran
 -- Venue ids are compared as decimal strings: Lua's numbers lose those above 2^53.
 
-local FIRST_TICK = 18
+local FIRST_TICK = 20
 local EPOCHS_KEPT = 8
 
 local function below(a, b) return #a < #b or (#a == #b and a < b) end
@@ -112,14 +113,18 @@ if #entries == 0 then return {'OK', epoch or '', seq + 1, seq, duplicates, 0} en
 
 -- An epoch belongs to one Redis process: a restart from an old snapshot and a promoted replica rewind the sequence.
 -- The floor keeps numbers rising all the same, so that what Redis forgot is a gap with exact ends. `epochs` says where
--- each of the last ones began ("k3J9:1 x0Lm:121"), so that a reader who missed some still knows its way.
+-- each of the last ones began ("k3J9:1 x0Lm:121"), so that a reader who missed some still knows its way; what a Redis
+-- that was set back forgot of them, the caller knows.
 local epochs = meta[7]
 if not epoch then
   redis.call('DEL', KEYS[1])
 end
 if not epoch or meta[3] ~= ARGV[1] then
   local before = epoch and epochs .. ' ' or ''
-  if select(2, before:gsub(' ', '')) == EPOCHS_KEPT then before = before:gsub('^%S+ ', '') end
+  if ARGV[18] ~= '' and not (' ' .. before):find(' ' .. ARGV[18] .. ':', 1, true) then
+    before = before .. ARGV[18] .. ':' .. ARGV[19] .. ' '
+  end
+  while select(2, before:gsub(' ', '')) >= EPOCHS_KEPT do before = before:gsub('^%S+ ', '') end
   epoch = ARGV[2]
   seq = math.max(seq, tonumber(ARGV[9]))
   epochs = string.format('%s%s:%.0f', before, epoch, seq + 1)

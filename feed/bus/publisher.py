@@ -246,7 +246,7 @@ class Publisher:
             link.run_id, token_urlsafe(6), self._worker_id, call.number, self._life, run.prev, call.flags, run.cause,
             lane.seq, lane.id, lane.trim_below, self._values.history.max_ticks,
             int(self._values.publish.reset_after_s * 1_000_000), stamp, pack_int(call.items[0].ts_recv), "PUBLISH",
-            call.stood_at if time.monotonic() >= call.gives_up_at else "",
+            call.stood_at if time.monotonic() >= call.gives_up_at else "", lane.epoch or b"", lane.epoch_from,
         ]  # fmt: skip
         for item in call.items:
             command += item[:3]
@@ -286,7 +286,8 @@ class Publisher:
         _, epoch, first, last, duplicates, gaps = reply
         if lane.epoch not in (None, epoch):
             self._unregistered.append(lane)  # Redis forgot the stream, and so the directory's entry perhaps
-        lane.epoch = epoch
+        if lane.epoch != epoch:
+            lane.epoch, lane.epoch_from = epoch, first
         self._failures = 0  # a Redis that can be reached but takes nothing is not well yet
         lane.trim_below = 0
         self._buffered -= lane.done(last, now, self._values.history.seconds)

@@ -255,3 +255,25 @@ def test_a_full_redis_refuses_and_writes_nothing(script: Script) -> None:
         script.redis.config_set("maxmemory", "0")
     assert script.log() == [(1, "1")]
     assert script.meta()["seq"] == "1"
+
+
+def test_an_epoch_that_redis_forgot_is_remembered_by_the_caller(script: Script) -> None:
+    script.publish(1, 2, 3, epoch="e1")
+    meta = script.meta()
+    script.run_id = "run-2"
+    script.publish(4, 5, epoch="e2", floor=3, floor_id=3, floor_epoch="e1", floor_epoch_from=1)
+    assert script.meta()["epochs"] == "e1:1 e2:4"
+    # set back to before the second epoch
+    script.redis.hset(names.meta_key(script.stream), mapping=meta)
+    script.run_id = "run-3"
+    script.publish(6, epoch="e3", floor=5, floor_id=5, floor_epoch="e2", floor_epoch_from=4)
+    assert script.meta()["epochs"] == "e1:1 e2:4 e3:6"
+
+
+def test_no_more_epochs_are_kept_for_what_callers_remember(script: Script) -> None:
+    for n in range(1, 13):
+        script.run_id = f"run-{n}"
+        script.publish(n * 2, epoch=f"e{n}", floor=n * 2, floor_epoch=f"forgotten{n}", floor_epoch_from=n * 2)
+    epochs = script.meta()["epochs"].split()
+    assert len(epochs) == 8
+    assert [epoch.split(":")[0] for epoch in epochs[-2:]] == ["forgotten12", "e12"]
