@@ -39,7 +39,7 @@ class Connection:
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, encoding: Encoding) -> None:
         self._ws = ws
         self._encoding = encoding
-        self._ponging = asyncio.get_running_loop().create_task(self._pong())
+        self._ponging = asyncio.get_running_loop().create_task(self._pong(), name="feed.client pong")
 
     async def send(self, command: dict[str, Any]) -> None:
         """Raises Ended."""

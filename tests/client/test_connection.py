@@ -97,6 +97,11 @@ def test_a_consumer_that_is_busy_is_not_taken_for_dead(monkeypatch: pytest.Monke
             await one(client, Lost)
             await one(client, Subscribed)
             await until(lambda: gateway.clients[0].pongs > 3)
+            assert pongers() == 1
+        assert pongers() == 0
+
+    def pongers() -> int:
+        return sum(task.get_name() == "feed.client pong" for task in asyncio.all_tasks())
 
     asyncio.run(main())
 
