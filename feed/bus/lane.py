@@ -10,6 +10,8 @@ from typing import NamedTuple
 from feed.core.streams import Stream
 from feed.core.ticks import BAR_INTERVAL_NS, NS_PER_S, Tick
 
+# Looks whether a peer has filled a hole, in the time that it is given.
+BEHIND_LOOKS = 5
 # A tick's own bytes are about 60; this much more is spent on keeping it.
 ITEM_OVERHEAD_BYTES = 200
 
@@ -70,7 +72,7 @@ class Lane:
         self.call: Call | None = None
         self.held_until = 0.0  # monotonic time before which the call is not sent
         self.epoch: bytes | None = None  # as of the last answer
-        self.epoch_from = 0  # the first seq that was seen of it
+        self.began = 0  # a seq of that epoch, its first one where this worker began it
         self.seq = 0  # highest seq seen on the stream, in answers
         self.id = ""  # venue id up to which the stream was known to be published then
         self.trim_below = 0
@@ -112,6 +114,14 @@ class Lane:
             run.prev, run.named, run.cause, run.lost = taken.items[-1].id, self.contiguous, "venue", False
         self.call = Call(number, taken)
         return self.call
+
+    def behind(self, stands_at: str, now: float, wait_s: float, peers_by: float) -> None:
+        """The stream stands at an id below the call's `prev`. The hole is left to a peer for so long, or until
+        `peers_by` if that is later; and anew for as long as the peer is at work, which is to say that the id rises."""
+        assert self.call is not None
+        if stands_at != self.call.stood_at or now >= self.call.gives_up_at:
+            self.call.stood_at, self.call.gives_up_at = stands_at, max(now + wait_s, peers_by)
+        self.held_until = min(now + wait_s / BEHIND_LOOKS, self.call.gives_up_at)
 
     def done(self, last_seq: int, now: float, history_s: float) -> int:
         """The call was answered: the stream stands at `last_seq`. Answers the bytes that it frees."""

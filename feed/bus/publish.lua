@@ -15,7 +15,7 @@
 --      16 PUBLISH or SPUBLISH
 --      17 the venue id at which the stream stood when this call was found BEHIND: where it still stands there, nobody
 --         fills the hole, and it is published with a gap ("" = never)
---      18 the epoch in which the caller saw the floor ("" = none)   19 a seq at or after its beginning
+--      18 epoch that the floor belongs to ("" = none)   19 the seq at which that epoch began, or a higher one of it
 --      20.. per tick: venue id ("" = none), event time in microseconds, bytes
 --
 -- Answers: {"OK", epoch, first, last, duplicates, gaps}   last < first: nothing was left to publish
@@ -28,15 +28,19 @@ local EPOCHS_KEPT = 8
 
 local function below(a, b) return #a < #b or (#a == #b and a < b) end
 
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'run_id', 'last_id', 'last_ts', 'w:' .. ARGV[3], 'epochs',
-  'reset', 'waits')
+local function pick(...) return redis.call('HMGET', KEYS[2], ...) end
+local function put(...) return redis.call('HSET', KEYS[2], ...) end
+
+local meta = pick('epoch', 'seq', 'run_id', 'last_id', 'last_ts', 'epochs', 'reset', 'waits', 'w:' .. ARGV[3])
 local epoch, seq, last_id, last_ts = meta[1], tonumber(meta[2] or 0), meta[4] or '', tonumber(meta[5] or 0)
+local epochs, waits, newest_call = meta[6] or '', meta[8] or '', meta[9]
 
 -- A repeat of the last call (the caller never saw its answer) gets that answer; an older one, late from a connection
 -- that was given up, must not write behind it. Two callers that were given one name by mistake are told apart by life.
 local number = tonumber(ARGV[4])
-if meta[6] then
-  local newest, life, of_epoch, from, to, dropped, named = meta[6]:match('^(%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
+if newest_call then
+  local newest, life, of_epoch, from, to, dropped, named =
+    newest_call:match('^(%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
   if tonumber(newest) == number and life == ARGV[5] then
     return {'OK', of_epoch, tonumber(from), tonumber(to), tonumber(dropped), tonumber(named)}
   end
@@ -49,7 +53,7 @@ if rewound and (last_id == '' or below(last_id, ARGV[10])) then last_id = ARGV[1
 
 -- After a reset of the venue's ids a peer that is late still brings ticks of the numbering before, and their ids prove
 -- nothing any more; their time does. They were published, or stand in the reset's gap.
-local old_until = tonumber(meta[8])
+local old_until = tonumber(meta[7] or '')
 local function outdated(ts) return old_until and ts <= old_until end
 
 local prev, flags, first_id = ARGV[6], ARGV[7], ARGV[FIRST_TICK]
@@ -58,14 +62,12 @@ local hole = prev ~= '' and last_id ~= '' and below(last_id, prev)
   and not outdated(tonumber(ARGV[FIRST_TICK + 1]))
 if hole then
   -- Where both workers have a hole, the one with the smaller goes first: what only it has would come too late.
-  local waits = meta[9]
+  local someone = below(last_id, waits)
   if ARGV[17] ~= last_id then
-    if not waits or not below(last_id, waits) or below(first_id, waits) then
-      redis.call('HSET', KEYS[2], 'waits', first_id)
-    end
+    if not someone or below(first_id, waits) then put('waits', first_id) end
     return {'BEHIND', last_id}
-  elseif waits and below(last_id, waits) and below(waits, first_id) then
-    redis.call('HDEL', KEYS[2], 'waits')  -- it may have died: nobody waits for it twice
+  elseif someone and below(waits, first_id) then
+    put('waits', '')  -- it may have died: nobody waits for it twice
     return {'BEHIND', last_id}
   end
 end
@@ -97,6 +99,7 @@ for i = FIRST_TICK, #ARGV, 3 do
       if fresh then
         gap('venue', '', '')
         old_until = last_ts + tonumber(ARGV[13]) / 2  -- the middle of the least pause that makes a reset
+        waits = ''
       end
     end
   end
@@ -113,21 +116,20 @@ if #entries == 0 then return {'OK', epoch or '', seq + 1, seq, duplicates, 0} en
 
 -- An epoch belongs to one Redis process: a restart from an old snapshot and a promoted replica rewind the sequence.
 -- The floor keeps numbers rising all the same, so that what Redis forgot is a gap with exact ends. `epochs` says where
--- each of the last ones began ("k3J9:1 x0Lm:121"), so that a reader who missed some still knows its way; what a Redis
--- that was set back forgot of them, the caller knows.
-local epochs = meta[7]
-if not epoch then
-  redis.call('DEL', KEYS[1])
-end
+-- each of the last ones began ("k3J9:1 x0Lm:121"), so that a reader who missed some still knows its way.
+-- A Redis that was set back has not heard of the epoch that the caller saw last: it is entered between.
+if not epoch then redis.call('DEL', KEYS[1]) end
 if not epoch or meta[3] ~= ARGV[1] then
-  local before = epoch and epochs .. ' ' or ''
-  if ARGV[18] ~= '' and not (' ' .. before):find(' ' .. ARGV[18] .. ':', 1, true) then
-    before = before .. ARGV[18] .. ':' .. ARGV[19] .. ' '
+  local function enter(name, start)
+    epochs = string.format('%s%s%s:%.0f', epochs, epochs == '' and '' or ' ', name, start)
   end
-  while select(2, before:gsub(' ', '')) >= EPOCHS_KEPT do before = before:gsub('^%S+ ', '') end
+  if rewound and ARGV[18] ~= '' and not (' ' .. epochs):find(' ' .. ARGV[18] .. ':', 1, true) then
+    enter(ARGV[18], math.max(seq + 1, tonumber(ARGV[19])))
+  end
   epoch = ARGV[2]
   seq = math.max(seq, tonumber(ARGV[9]))
-  epochs = string.format('%s%s:%.0f', before, epoch, seq + 1)
+  enter(epoch, seq + 1)
+  while select(2, epochs:gsub(' ', '')) >= EPOCHS_KEPT do epochs = epochs:gsub('^%S+ ', '') end
 end
 
 local first = seq + 1
@@ -141,13 +143,9 @@ if ARGV[11] ~= '0' then redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[11] .. '
 
 local n = #entries
 local answer = string.format('%.0f %s %s %.0f %.0f %d %d', number, ARGV[5], epoch, first, seq, duplicates, gaps)
-redis.call('HSET', KEYS[2], 'epoch', epoch, 'seq', string.format('%.0f', seq), 'run_id', ARGV[1],
-  'last_id', last_id, 'last_ts', string.format('%.0f', last_ts), 'w:' .. ARGV[3], answer, 'epochs', epochs)
--- whoever waited there has gone on, or would wait for a number of another numbering
-if meta[9] and (old_until ~= tonumber(meta[8]) or not below(last_id, meta[9])) then
-  redis.call('HDEL', KEYS[2], 'waits')
-end
-if old_until then redis.call('HSET', KEYS[2], 'reset', string.format('%.0f', old_until)) end
+put('epoch', epoch, 'seq', string.format('%.0f', seq), 'run_id', ARGV[1], 'epochs', epochs,
+  'last_id', last_id, 'last_ts', string.format('%.0f', last_ts), 'w:' .. ARGV[3], answer,
+  'reset', old_until and string.format('%.0f', old_until) or '', 'waits', below(last_id, waits) and waits or '')
 redis.call(ARGV[16], KEYS[3], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[14]
   .. '\220' .. string.char(math.floor(n / 256), n % 256) .. table.concat(entries))
 return {'OK', epoch, first, seq, duplicates, gaps}

@@ -29,8 +29,6 @@ SCRIPT: Final = files("feed.bus").joinpath("publish.lua").read_text()
 # Seconds between two tries to reach Redis at most, and until a peer that tries so has published what it held.
 RETRY_MAX_S: Final = 1.0
 PEER_RETURNS_S: Final = 1.5
-# Looks whether a peer has filled a hole, in the time that it is given.
-BEHIND_LOOKS: Final = 5
 # A pipeline of more calls than this delays the first answer without saving anything per call.
 MAX_CALLS: Final = 256
 
@@ -246,7 +244,7 @@ class Publisher:
             link.run_id, token_urlsafe(6), self._worker_id, call.number, self._life, run.prev, call.flags, run.cause,
             lane.seq, lane.id, lane.trim_below, self._values.history.max_ticks,
             int(self._values.publish.reset_after_s * 1_000_000), stamp, pack_int(call.items[0].ts_recv), "PUBLISH",
-            call.stood_at if time.monotonic() >= call.gives_up_at else "", lane.epoch or b"", lane.epoch_from,
+            call.stood_at if time.monotonic() >= call.gives_up_at else "", lane.epoch or b"", lane.began,
         ]  # fmt: skip
         for item in call.items:
             command += item[:3]
@@ -269,25 +267,18 @@ class Publisher:
             self._number = max(self._number, int(reply[1]) if verdict == b"STALE" else 0) + 1
             call.number = self._number
             if verdict == b"BEHIND":
-                self._behind(lane, call, reply[1].decode(), now)
+                lane.behind(reply[1].decode(), now, self._values.publish.behind_wait_s, self._peers_by)
+                self._held[lane] = None
             else:
                 self._ready[lane] = None  # it was numbered too low
         return refused
-
-    def _behind(self, lane: Lane, call: Call, stands_at: str, now: float) -> None:
-        """The hole below `prev` is left to a peer as long as that is at work, or may be."""
-        wait_s = self._values.publish.behind_wait_s
-        if stands_at != call.stood_at or now >= call.gives_up_at:
-            call.stood_at, call.gives_up_at = stands_at, max(now + wait_s, self._peers_by)
-        lane.held_until = min(now + wait_s / BEHIND_LOOKS, call.gives_up_at)
-        self._held[lane] = None
 
     def _published(self, lane: Lane, reply: list[Any], now: float) -> None:
         _, epoch, first, last, duplicates, gaps = reply
         if lane.epoch not in (None, epoch):
             self._unregistered.append(lane)  # Redis forgot the stream, and so the directory's entry perhaps
         if lane.epoch != epoch:
-            lane.epoch, lane.epoch_from = epoch, first
+            lane.epoch, lane.began = epoch, min(first, last)
         self._failures = 0  # a Redis that can be reached but takes nothing is not well yet
         lane.trim_below = 0
         self._buffered -= lane.done(last, now, self._values.history.seconds)

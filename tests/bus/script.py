@@ -50,7 +50,7 @@ class Script:
         at_s: float = 1_000.0,
         stood_at: int | str = "",
         floor_epoch: str = "",
-        floor_epoch_from: int = 0,
+        began: int = 0,
     ) -> list[Any]:
         """Publishes ticks of these venue ids, all of one event time; answers the script's reply, decoded."""
         if number is None:
@@ -62,8 +62,8 @@ class Script:
         reply = self.redis.eval(
             SCRIPT, 3, names.log_key(self.stream), names.meta_key(self.stream), names.channel(self.stream),
             self.run_id, epoch, worker, number, life, prev, flags, cause, floor, floor_id, trim, max_ticks,
-            30 * SECOND_US, pack_int(1_700_000_000_000_000_001), pack_int(7), "PUBLISH", stood_at,
-            floor_epoch, floor_epoch_from, *ticks,
+            30 * SECOND_US, pack_int(1_700_000_000_000_000_001), pack_int(7), "PUBLISH", stood_at, floor_epoch, began,
+            *ticks,
         )  # fmt: skip
         return [part.decode() if isinstance(part, bytes) else part for part in reply]
 

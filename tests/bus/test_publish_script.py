@@ -157,6 +157,30 @@ def test_another_redis_process_begins_another_epoch(script: Script) -> None:
     assert script.publish(4, epoch="e3")[1] == "e2", "one process, one epoch"
 
 
+def test_an_epoch_that_redis_was_set_back_from_is_entered_all_the_same(script: Script) -> None:
+    script.publish(*range(1, 4))
+    script.run_id = "run-3"  # there was a second Redis, of epoch e2, from which it knows nothing
+    assert script.publish(9, epoch="e3", floor=8, floor_id=8, floor_epoch="e2", began=6)[1:4] == ["e3", 9, 9]
+    assert script.meta()["epochs"] == "e1:1 e2:6 e3:9"
+    script.run_id = "run-4"
+    script.publish(10, epoch="e4", floor=9, floor_id=9, floor_epoch="e3", began=9)
+    assert script.meta()["epochs"] == "e1:1 e2:6 e3:9 e4:10", "one that is known is not entered twice"
+    script.run_id = "run-5"
+    script.publish(11, worker="w2", epoch="e5", floor=2, floor_id=2, floor_epoch="e0", began=1)
+    assert script.meta()["epochs"] == "e1:1 e2:6 e3:9 e4:10 e5:11", "nor what is older than all that Redis knows"
+
+
+def test_a_redis_that_forgot_all_learns_of_the_last_epoch_and_no_more_than_eight(script: Script) -> None:
+    script.publish(9, epoch="e3", floor=8, floor_id=8, floor_epoch="e2", began=6)
+    assert script.meta()["epochs"] == "e2:6 e3:9"
+    for number in range(4, 10):
+        script.run_id = f"run-{number}"
+        script.publish(6 + number, epoch=f"e{number}")
+    script.run_id = "run-10"
+    script.publish(30, epoch="e11", floor=29, floor_id=29, floor_epoch="e10", began=20)
+    assert script.meta()["epochs"] == "e4:10 e5:11 e6:12 e7:13 e8:14 e9:15 e10:20 e11:30"
+
+
 def test_repeats_alone_begin_no_epoch(script: Script) -> None:
     script.publish(1, 2)
     script.run_id = "run-2"
@@ -255,25 +279,3 @@ def test_a_full_redis_refuses_and_writes_nothing(script: Script) -> None:
         script.redis.config_set("maxmemory", "0")
     assert script.log() == [(1, "1")]
     assert script.meta()["seq"] == "1"
-
-
-def test_an_epoch_that_redis_forgot_is_remembered_by_the_caller(script: Script) -> None:
-    script.publish(1, 2, 3, epoch="e1")
-    meta = script.meta()
-    script.run_id = "run-2"
-    script.publish(4, 5, epoch="e2", floor=3, floor_id=3, floor_epoch="e1", floor_epoch_from=1)
-    assert script.meta()["epochs"] == "e1:1 e2:4"
-    # set back to before the second epoch
-    script.redis.hset(names.meta_key(script.stream), mapping=meta)
-    script.run_id = "run-3"
-    script.publish(6, epoch="e3", floor=5, floor_id=5, floor_epoch="e2", floor_epoch_from=4)
-    assert script.meta()["epochs"] == "e1:1 e2:4 e3:6"
-
-
-def test_no_more_epochs_are_kept_for_what_callers_remember(script: Script) -> None:
-    for n in range(1, 13):
-        script.run_id = f"run-{n}"
-        script.publish(n * 2, epoch=f"e{n}", floor=n * 2, floor_epoch=f"forgotten{n}", floor_epoch_from=n * 2)
-    epochs = script.meta()["epochs"].split()
-    assert len(epochs) == 8
-    assert [epoch.split(":")[0] for epoch in epochs[-2:]] == ["forgotten12", "e12"]
