@@ -8,16 +8,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from feed.bus.reading import Batch, Hole
 from feed.bus.store import Past
-from feed.core.streams import START, Position, Stream
+from feed.core.streams import Position, Stream
 from feed.core.ticks import Tick
 from feed.gateway.clock import Clock
 from feed.gateway.cohort import Cohort, Member, Selection
 from feed.gateway.flow import Flow
 from feed.gateway.forms import Form, Segment
 from feed.gateway.interest import Bus, Interest
-from feed.gateway.lane import Backfill, Lane
-from feed.gateway.lanes import Lanes
+from feed.gateway.lane import Backfill
 from feed.gateway.live import LiveStream
+from feed.gateway.members import Members
 from feed.gateway.message import Message, stood_for
 from feed.gateway.meters import Meters
 from feed.gateway.paces import Paces
@@ -45,8 +45,7 @@ class Hub:
         self._settings = flush
         self._dirty: dict[LiveStream, None] = {}
         self._flush_due = False
-        self._lanes = Lanes(clock, knobs, flush.max_frame_bytes, self.meters, self._renew, self._caught_up)
-        self._wants: dict[Member, tuple[Form, Selection]] = {}
+        self.members = Members(self.interest, backfill, clock, knobs, flush.max_frame_bytes, self.meters)
         self._tails = Tails(knobs.tail_ticks)
         self._silent: Silent = frozenset()
         self._paces = Paces(clock, self._touch)
@@ -87,7 +86,7 @@ class Hub:
                 news = changed((live.stream.symbol for live in held), before, silent)
                 for member in cohort.members if news else ():
                     member.put(frames(cohort.form.codec, news, now_ns))
-        for lane in self._lanes.all():
+        for lane in self.members.lanes.all():
             news = changed((live.stream.symbol for live in lane.tracks), before, silent)
             if news and lane.form.depth == 2:
                 lane.member.put(frames(lane.form.codec, news, now_ns))
@@ -114,47 +113,26 @@ class Hub:
         changed: Collection[LiveStream],
         places: Mapping[LiveStream, Place] | None = None,
     ) -> None:
-        """Gives a client its cohort, or, where it doesn't stand in all streams where the cohort does, a lane.
+        """Gives a client its place. `changed` are the streams that are new to it, or no longer its own, or have another
+        rate: what they have pending goes to those who held them until now. `places` are where it resumes.
 
-        `changed` are the streams that are new to it, or no longer its own, or have another rate: what they have pending
-        goes to those who held them until now. `places` are where it resumes. A lane writes nothing before `pump`.
+        A client that stands where no cohort does is written nothing before `pump`.
         """
         self.flush(changed)
-        now, now_ns = self._clock.monotonic(), self._clock.now_ns()
-        lane = self._lanes.of(member)
-        places = {**(self._rerated(member, selection, changed) if lane is None else {}), **(places or {})}
-        self._wants[member] = form, selection
-        apart = {
-            live: place
-            for live, place in places.items()
-            if place.lead or place.at != live.sent(selection.rate(live.stream))
-        }
-        if lane is None and not apart:
-            self.interest.move(member, form, selection, now)
-        else:
-            if lane is None:
-                lane = Lane(member, form, self._backfill, self.interest.flowing, now, now_ns)
-            self._enter(lane, form, selection, apart)
+        self.members.join(member, form, selection, changed, places or {})
         self.meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
     def leave(self, member: Member, selection: Selection) -> None:
         """Takes a client out, with all that it holds."""
-        self._wants.pop(member, None)
-        self._lanes.drop(member)
-        self.interest.leave(member)
+        self.members.leave(member)
         self.interest.release(selection.streams, selection.kinds)
         self.meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
-    def standing(self, member: Member, live: LiveStream, rate: float) -> Position:
-        """Up to where a client was sent everything of a stream that it has at a rate."""
-        lane = self._lanes.of(member)
-        return live.sent(rate) if lane is None or live not in lane.tracks else lane.tracks[live].told
-
     def pump(self, member: Member) -> None:
         """Sends a client that is in a lane what there is room for now."""
-        lane = self._lanes.of(member)
+        lane = self.members.lanes.of(member)
         if lane is not None:
-            self._lanes.pump(lane)
+            self.members.lanes.pump(lane)
 
     def snapshot(self, form: Form, ticks: Iterable[Message]) -> bytes:
         """Frames with each tick, marked as its stream's last one; empty where there is none."""
@@ -181,7 +159,7 @@ class Hub:
             behind += cohort.write(data, started)
             self.meters.written(sum(segment.count for segment in segments), data, len(frames), len(cohort.members))
         for member in behind:
-            self._fall_behind(member, started, now_ns)
+            self.members.fall_behind(member)
         # Not before: a tick that can't be encoded stays pending, so that `beat`, which is awaited, fails on it too;
         # and who fell behind stands where the others stood before.
         for live in chosen:
@@ -204,66 +182,8 @@ class Hub:
                 # one that has no room for it has other messages to read
                 cohort.write(beat, now)
         self.meters.tail(self._tails.messages)
-        self._lanes.beat(silence_s, self.bus_up)
-        self._lanes.judge()
-
-    def _rerated(
-        self, member: Member, selection: Selection, changed: Collection[LiveStream]
-    ) -> dict[LiveStream, Place]:  # fmt: skip
-        """Where a client stands in streams of which it changes the rate."""
-        before = self._wants[member][1] if member in self._wants else selection
-        return {
-            live: Place(live.sent(before.rate(live.stream)), [])
-            for live in changed
-            if before.covers(live.stream) and selection.covers(live.stream)
-        }
-
-    def _enter(self, lane: Lane, form: Form, selection: Selection, apart: Mapping[LiveStream, Place]) -> None:
-        """Puts a client into its lane: where it stood, or at the places that it named, or where the others are."""
-        lane.form = form
-        held = self.interest.held(selection.streams, selection.kinds)
-        for live in lane.tracks.keys() - set(held):
-            lane.leave(live)
-        for live in held:
-            rate = selection.rate(live.stream)
-            if live in apart:
-                lane.enter(live, apart[live].at, rate, apart[live].lead)
-            elif live not in lane.tracks:
-                lane.enter(live, live.sent(rate), rate)
-            else:
-                lane.tracks[live].rate = rate
-        lane.version = self.interest.version
-        self.interest.leave(lane.member)
-        self._lanes.add(lane)
-
-    def _fall_behind(self, member: Member, now: float, now_ns: int) -> None:
-        form, selection = self._wants[member]
-        lane = Lane(member, form, self._backfill, self.interest.flowing, now, now_ns, pressed=True)
-        self._enter(lane, form, selection, {})
-
-    def _renew(self, lane: Lane, *, surely: bool = False) -> bool:
-        """Adds the streams that a lane's wildcards have come to reach, from their first entry on; whether there were
-        any. A stream that nobody had announced is reached from its first tick, which is looked for if `surely`."""
-        _, selection = self._wants[lane.member]
-        if not selection.kinds or not (surely or lane.version != self.interest.version):
-            return False
-        lane.version = self.interest.version
-        new = [live for live in self.interest.held(selection.streams, selection.kinds) if live not in lane.tracks]
-        for live in new:
-            lane.enter(live, START, selection.rate(live.stream))
-        return bool(new)
-
-    def _caught_up(self, lane: Lane) -> None:
-        if self._renew(lane, surely=True):
-            return
-        form, selection = self._wants[lane.member]
-        for track in lane.tracks.values():
-            if track.rate and not self.interest.flowing(track.live, track.rate):
-                # it was sent something not long ago, perhaps
-                flow = track.live.flow(track.rate)
-                flow.due = max(flow.due, track.due)
-        self._lanes.drop(lane.member)
-        self.interest.move(lane.member, form, selection, self._clock.monotonic())
+        self.members.lanes.beat(silence_s, self.bus_up)
+        self.members.lanes.judge()
 
     def _seqs(self, cohort: Cohort) -> dict[str, int]:
         """What the cohort was sent, by stream."""

@@ -179,7 +179,7 @@ class Subscriptions:
             states = {}
             for live in changed:
                 rate = selection.rate(live.stream) if selection.covers(live.stream) else 0.0
-                at = live.sent(rate) if live in recovered else self._hub.standing(self._member, live, rate)
+                at = live.sent(rate) if live in recovered else self._hub.members.standing(self._member, live, rate)
                 states[live.key] = messages.stream_state(at, rate, recovered.get(live))
             fields["streams"] = states
         self._member.put(self._codec.control(fields))

@@ -110,7 +110,7 @@ def test_a_change_of_rate_takes_effect_at_once_and_loses_nothing() -> None:
     stage.clock.turn(5.0)
     assert [m["q"] for m in client.read() if "q" in m] == [7]
     assert [m["m"]["n"] for m in other.read() if "m" in m] == [6]
-    assert not stage.hub._lanes.all()
+    assert not stage.hub.members.lanes.all()
 
 
 def test_a_name_has_its_own_rate_beside_a_wildcard() -> None:

@@ -20,7 +20,7 @@ def slow_stage() -> Stage:
 
 
 def lanes(stage: Stage) -> int:
-    return len(stage.hub._lanes.all())
+    return len(stage.hub.members.lanes.all())
 
 
 def test_a_full_socket_is_given_nothing_and_then_all_trades_and_the_newest_quote() -> None:

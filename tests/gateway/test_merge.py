@@ -227,7 +227,7 @@ class World:
                 reader.appeared(key)
             for key, at in reader.at.items():
                 assert at == self.truths[key].at, (n, key, at, self.truths[key].at)
-        assert not self.hub._lanes._lanes
+        assert not self.hub.members.lanes.all()
         assert not self.asks
         for _, subscriptions in self.clients:
             subscriptions.leave()

@@ -43,7 +43,7 @@ def test_what_was_missed_comes_first_from_the_tail(redis_url: str, packed: bool)
                 assert answer["streams"] == {KEY: {"epoch": at["epoch"], "seq": 8, "rate": 0, "recovered": True}}
                 await publish(stage, 2)
                 assert [message["q"] for message in await client.some(7)] == [4, 5, 6, 7, 8, 9, 10]
-                await until(lambda: not stage.hub._lanes._lanes)
+                await until(lambda: not stage.hub.members.lanes.all())
 
     play(scene)
 
