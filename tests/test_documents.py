@@ -228,10 +228,10 @@ def test_redis_names() -> None:
 def test_meta_fields() -> None:
     script = (FEED / "bus" / "publish.lua").read_text()
     field = r"'([a-z_]+:?)'"
-    read = re.search(r"'HMGET', KEYS\[2\], (.*?)\)\nlocal", script, re.DOTALL)
-    written = re.findall(r"'HSET', KEYS\[2\], (.*?)\)(?: end)?\n", script, re.DOTALL)
+    read = re.search(r"= pick\((.*?)\)\nlocal", script, re.DOTALL)
+    written = re.findall(r"\bput\(([^.][^\n]*(?:\n  [^\n]*)*)", script)
     assert read
-    assert len(written) == 3
+    assert written
     fields = {name.strip("`").replace("WORKER", "") for name, _ in table(DESIGN, "meta field", "what")}
     assert fields == set(re.findall(field, read[1])) == set(re.findall(field, " ".join(written)))
 
