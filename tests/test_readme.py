@@ -56,7 +56,7 @@ def demo() -> Iterator[str]:
         yield found[0]
 
 
-@pytest.mark.parametrize("example", PYTHON, ids=["websockets", "alpaca-py"])
+@pytest.mark.parametrize("example", PYTHON, ids=["websockets", "alpaca-py", "feed.client"])
 def test_examples_print_ticks(example: str, demo: str) -> None:
     address = "ws://127.0.0.1:8080/v2/sim"
     assert address in example

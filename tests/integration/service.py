@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,15 +16,15 @@ STOP_S = 20.0
 class Service:
     """One `feed` command. `ready` is the line that said so, `said` all that it printed up to there."""
 
-    def __init__(self, *arguments: str | Path) -> None:
+    def __init__(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
         self.name = str(arguments[0])
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("FEED_")}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("FEED_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "feed", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=inherited | dict(environment or {}),
             start_new_session=True,
         )
         self.errors: list[str] = []
@@ -76,9 +76,9 @@ class Service:
 
 
 @contextmanager
-def running(mark: str, *arguments: str | Path) -> Iterator[Service]:
+def running(mark: str, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     """A command, from its ready line to its end."""
-    service = Service(*arguments)
+    service = Service(*arguments, environment=environment)
     try:
         service.await_ready(mark)
         yield service
