@@ -22,7 +22,7 @@ def watch(settings: "Settings", url: str, symbols: tuple[str, ...], kinds: str) 
     """Follow SYMBOLs of the feed at URL: prices, rates, and the delay from publishing to here. Quote '*' for
     all of them.
 
-    A table on a terminal, plain lines elsewhere. Reconnects by itself; Ctrl-C ends it.
+    A table on a terminal, plain lines elsewhere. Reconnects by itself and goes on where it stood; Ctrl-C ends it.
 
     \b
     Examples:

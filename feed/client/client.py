@@ -145,21 +145,17 @@ class Client:
     async def __anext__(self) -> Event:
         """The next event. Raises Refused."""
         while not self._closing.is_set():
-            event = await self._next()
+            try:
+                event = self._session.next()
+            except Unreadable as error:
+                await self._lose(self._connection, Ended(str(error)))
+                continue
             if event is not None:
                 return event
             async with self._reading:
                 if self._session.empty:
                     await self._read()
         raise StopAsyncIteration
-
-    async def _next(self) -> Event | None:
-        connection = self._connection
-        try:
-            return self._session.next()
-        except Unreadable as error:
-            await self._lose(connection, Ended(str(error)))
-            return None
 
     async def _answered(self, call: Call) -> Mapping[str, Granted]:
         connection = self._connection
