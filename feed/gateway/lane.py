@@ -197,7 +197,9 @@ class Lane:
     def _following(self, track: Track, target: Position, now: float, now_ns: int) -> list[Message]:
         messages = track.live.tail.after(track.at, None if track.rate else PULL)
         if messages is None:
-            if track.behind and self._call_off is None and now >= track.ask_again:
+            # a page at a time: what is read must not wait here for a client that is slow to take it
+            free = self._call_off is None and not any(other.lead for other in self.tracks.values())
+            if track.behind and free and now >= track.ask_again:
                 track.ask_again = now + ASK_AGAIN_S
                 self._call_off = self._backfill.ask(track.live, track.at, lambda past: self._told(track, past, now_ns))
             return []
