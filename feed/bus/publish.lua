@@ -67,7 +67,7 @@ if hole then
     if not someone or below(first_id, waits) then put('waits', first_id) end
     return {'BEHIND', last_id}
   elseif someone and below(waits, first_id) then
-    put('waits', '')  -- it may have died: nobody waits for it twice
+    put('waits', first_id)  -- that one may have died: it is waited for once, and then it is this one's turn
     return {'BEHIND', last_id}
   end
 end

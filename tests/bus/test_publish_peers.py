@@ -75,6 +75,18 @@ def test_a_worker_that_waited_and_died_is_waited_for_once(script: Script) -> Non
     assert script.publish(9, worker="w1", prev=8, flags="i", stood_at=2)[5] == 1
 
 
+def test_after_the_dead_it_is_the_turn_of_the_next_smallest_hole(script: Script) -> None:
+    script.publish(1, 2)
+    script.publish(6, worker="dead", prev=5, flags="i")
+    for first, worker in ((9, "w1"), (12, "w2")):
+        assert script.publish(first, worker=worker, prev=first - 1, flags="i") == ["BEHIND", "2"]
+    assert script.publish(9, worker="w1", prev=8, flags="i", stood_at=2)[0] == "BEHIND"
+    assert script.publish(12, worker="w2", prev=11, flags="i", stood_at=2)[0] == "BEHIND"
+    assert script.publish(9, worker="w1", prev=8, flags="i")[0] == "BEHIND"  # it looks now and then
+    assert script.publish(9, 10, 11, worker="w1", prev=8, flags="i", stood_at=2)[5] == 1
+    assert script.publish(12, worker="w2", prev=11, flags="i")[2:] == [7, 7, 0, 0]
+
+
 def test_who_waited_in_the_numbering_before_a_reset_waits_no_more(script: Script) -> None:
     script.publish(1, 2, at_s=1_000.0)
     assert script.publish(6, worker="w2", prev=5, flags="i", at_s=1_001.0) == ["BEHIND", "2"]

@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from feed.core.ticks import Gap
 from tests.bus.two_publishers import Clock, Print, Scene
 
-EXAMPLES = 100
 WORKER = st.integers(0, 1)
 FATE = st.sampled_from(["answered", "answered", "unanswered", "lost", "late"])
 
@@ -137,8 +136,12 @@ class Machine(RuleBasedStateMachine):
             self.scene.close()
 
 
+# the same stories each time, and, by hand, many others
+@pytest.mark.parametrize(
+    "stories", [100, pytest.param(2_500, marks=[pytest.mark.chaos, pytest.mark.timeout(900)])], ids=["few", "many"]
+)
 @pytest.mark.parametrize("contiguous", [True, False], ids=["contiguous", "not contiguous"])
-def test_whatever_happens(redis_url: str, contiguous: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_happens(redis_url: str, contiguous: bool, stories: int, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr("feed.bus.publisher.time", clock)
     machine = type("Machine", (Machine,), {"url": redis_url, "contiguous": contiguous, "clock": clock})
@@ -146,6 +149,10 @@ def test_whatever_happens(redis_url: str, contiguous: bool, monkeypatch: pytest.
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=stories,
+                derandomize=stories == 100,
+                stateful_step_count=40,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
             ),
         )
