@@ -1,10 +1,10 @@
 """Breaks the running service at random moments, and has every client's journal checked against the truth.
 
-    python -m tests.chaos.run --minutes 20 --seed 1 [--faults "redis kill -9,client cut"] [--keep DIR]
+    python -m tests.chaos.run --minutes 30 --seed 1 [--faults "redis kill -9,client cut"] [--keep DIR]
 
-Runs round after round, each a service of its own with another persistence of Redis, every third with a recording in
-place of the simulator where there is one. Twenty minutes hold some 20 of each fault. The journals of a round in which
-something was wrong are kept, and `python -m tests.chaos.checker DIR` judges them again.
+Runs round after round, each a service of its own with another persistence of Redis, every fourth with a recording in
+place of the simulator where there is one. Half an hour holds 20 of each fault and more. The journals of a round in
+which something was wrong are kept, and `python -m tests.chaos.checker DIR` judges them again.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def one_round(
     directory: Path, number: int, names: Sequence[str], chance: random.Random, report: Report, *, keep: bool
 ) -> bool:
     """Whether all was well. What was not is printed, and its journals stay."""
-    recorded = number % 3 == 1 and (DATA / RECORDINGS[0]).exists()
+    recorded = number % 4 == 1 and (DATA / RECORDINGS[0]).exists()
     usable = [name for name in names if not (recorded and name == "venue hole")]
     count = len(usable) * 2 if recorded else FAULTS_PER_ROUND
     files = recordings(count * RECORDED_FAULT_S, directory) if recorded else []
