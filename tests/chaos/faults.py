@@ -13,7 +13,7 @@ CLIENT_AWAY_S = 5.0
 PAUSES_S = (1.0, 8.0)
 DOWN_S = (0.1, 2.0)
 STALLS_S = (3.0, 8.0)
-BURST = 10.0  # times the market's usual rate
+BURST = 6.0  # times the market's usual rate
 
 Fault = Callable[[Stage, random.Random], str]
 

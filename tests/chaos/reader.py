@@ -16,7 +16,7 @@ from tests.chaos.orders import obey
 from tests.chaos.places import Places
 
 # The market is closed: so long without a tick, connected, and a client has all that will come.
-QUIET_S = 3.0
+QUIET_S = 2.0
 END_WITHIN_S = 45.0
 POLL_S = 0.1
 FRAMES_BETWEEN_PLACES = 500  # so that who is started again has little to read
