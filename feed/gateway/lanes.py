@@ -13,8 +13,9 @@ from feed.wire.messages import heartbeat
 # A lane is looked at this often, while some lane moves and while none does.
 MOVING_S: Final = 0.002
 STILL_S: Final = 0.02
-# Longer at a stretch would hold up those who keep up.
+# Longer at a stretch would hold up those who keep up; and no more than a third of the time is theirs.
 TURN_S: Final = 0.005
+PAUSE: Final = 2.0
 
 
 class Lanes:
@@ -100,13 +101,14 @@ class Lanes:
                 lane.warned = False
 
     def _turn(self) -> None:
-        started, moved = self._clock.monotonic(), False
+        started, spent, moved = self._clock.monotonic(), 0.0, False
         for member in list(self._lanes):
             lane = self._lanes.pop(member)
             self._lanes[member] = lane  # to the end of the queue
             moved = self.pump(lane) or moved
-            if self._clock.monotonic() - started > TURN_S:
+            spent = self._clock.monotonic() - started
+            if spent > TURN_S:
                 break
         self._turning = bool(self._lanes)
         if self._turning:
-            self._clock.later(MOVING_S if moved else STILL_S, self._turn)
+            self._clock.later(max(MOVING_S if moved else STILL_S, PAUSE * spent), self._turn)

@@ -133,7 +133,7 @@ class Gateway(Section):
     outbox_bytes: Annotated[int, Field(ge=524_288, le=1 << 30), Unit("bytes a client")] = 4_194_304
     slow_notice_s: Seconds = 2.0
     slow_close_s: Seconds = 10.0
-    tail_ticks: Annotated[int, Field(ge=0, le=100_000_000), Unit("ticks a feed")] = 50_000
+    tail_ticks: Annotated[int, Field(ge=0, le=100_000_000), Unit("ticks a feed")] = 100_000
 
     @model_validator(mode="after")
     def _notice_comes_first(self) -> Self:
