@@ -253,7 +253,7 @@ class Subscriber:
             reading.open(record, entries, self._listener)
         else:
             again = reading.catch_up(record, entries, time.time_ns(), self._listener)
-            if again or len(entries) >= logs.PAGE:
+            if again or len(reply[1]) >= logs.PAGE:  # with those that can't be read
                 self._behind[reading] = None
                 return
             if record is not None:

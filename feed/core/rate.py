@@ -20,3 +20,7 @@ class TokenBucket:
             return False
         self._tokens -= 1.0
         return True
+
+    def spend(self, tokens: float) -> None:
+        """Takes tokens for what was let through already; at most as many are owed as there may ever be."""
+        self._tokens = max(-self._burst, self._tokens - tokens)

@@ -19,7 +19,7 @@ from feed.settings import Redis
 
 # Entries of one stream, and streams, that are read in one go: some milliseconds of decoding.
 PAGE: Final = 500
-STREAMS: Final = 16
+STREAMS: Final = 4
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class Backfill:
                 self._reads.inc(len(wanted))
                 for (live, first), past in zip(wanted.items(), pasts, strict=True):
                     self._answer(live, first, past)
-                await asyncio.sleep(0)  # live ticks go out in between
+                    await asyncio.sleep(0)  # live ticks go out in between
 
     async def close(self) -> None:
         await self._store.close()
@@ -81,6 +81,8 @@ class Backfill:
             if _first(asked) == first or (_first(asked) > first and asked.at.seq < reached):
                 self._call_off(live, asked)
                 asked.then(past)
+        if live in self._asks:
+            self._asks[live] = self._asks.pop(live)  # the others first
 
     def _call_off(self, live: LiveStream, asked: _Ask) -> None:
         asks = self._asks.get(live, {})

@@ -84,8 +84,9 @@ class Hub:
             if cohort.form.depth == 2:
                 held = self.interest.held(dict(cohort.key.streams), frozenset(dict(cohort.key.kinds)))
                 news = changed((live.stream.symbol for live in held), before, silent)
-                for member in cohort.members if news else ():
-                    member.put(frames(cohort.form.codec, news, now_ns))
+                data = frames(cohort.form.codec, news, now_ns)
+                for member in cohort.members if data else ():
+                    member.put(data)
         for lane in self.members.lanes.all():
             news = changed((live.stream.symbol for live in lane.tracks), before, silent)
             if news and lane.form.depth == 2:
@@ -156,8 +157,10 @@ class Hub:
         for cohort, segments in outgoing.items():
             frames = cohort.form.frames(segments, self._settings.max_frame_bytes)
             data = frames[0] if len(frames) == 1 else b"".join(frames)
-            behind += cohort.write(data, started)
-            self.meters.written(sum(segment.count for segment in segments), data, len(frames), len(cohort.members))
+            refused = cohort.write(data, started)
+            behind += refused
+            members = len(cohort.members) - len(refused)
+            self.meters.written(sum(segment.count for segment in segments), data, len(frames), members)
         for member in behind:
             self.members.fall_behind(member)
         # Not before: a tick that can't be encoded stays pending, so that `beat`, which is awaited, fails on it too;

@@ -96,7 +96,10 @@ class Interest:
 
     def flowing(self, live: LiveStream, rate: float) -> bool:
         """Whether a cohort gets the stream at this rate."""
-        return rate in live.cohorts or rate in self.wild.get(live.stream.kind, ())
+        wild = self.wild.get(live.stream.kind, {}).get(rate, {})
+        return rate in live.cohorts or any(
+            live.stream not in cohort.key.apart for cohorts in wild.values() for cohort in cohorts
+        )
 
     def move(self, member: Member, form: Form, selection: Selection, now: float) -> None:
         """Puts a client into the cohort of its selection, whose streams it holds."""

@@ -84,16 +84,20 @@ class Lane:
         self.tracks: dict[LiveStream, Track] = {}
         self.sent_at = now
         self.conflated = 0  # ticks that another stood for, since this was last looked at
+        self.messages = 0  # written, likewise
         self.warned = False
+        self.cut = False
         self.version = -1  # of the interest from which its tracks were made
         self._backfill = backfill
         self._flowing = flowing
         self._began_ns = now_ns
+        self._began = now
         self._owing: set[Track] = set()  # streams in which the client is owed what it missed before the lane began
         self._pressed = pressed
         self._full_since: float | None = None
         self._call_off: Callable[[], None] | None = None
         self._turn = 0
+        self._paged = False  # a page of log waits here for the client to take it
 
     def enter(self, live: LiveStream, at: Position, rate: float, lead: list[Message] | None = None) -> None:
         """Puts the client to a place in a stream, wherever it stood."""
@@ -124,11 +128,13 @@ class Lane:
         segments: list[Segment] = []
         tracks = list(self.tracks.values())
         self._turn += 1
+        self._paged = any(track.lead for track in tracks)
         for index in range(len(tracks)):
             track = tracks[(index + self._turn) % len(tracks)]
             while room > 0 and (messages := self._pull(track, room, now, now_ns)):
                 for segment in self.form.segments(messages, now_ns // 1000, max_bytes):
                     segments.append(segment)
+                    self.messages += segment.count
                     room -= len(segment.content)
         if not segments:
             return b""
@@ -157,7 +163,8 @@ class Lane:
             if track.live.stream.kind == TRADES and not track.rate and track.behind:
                 waiting = track.live.tail.after(track.at, 1)
                 oldest_ns = waiting[0].ts_gateway if waiting else track.live.tail.oldest_ns
-                lag = max(lag, (now_ns - max(oldest_ns, self._began_ns)) / NS_PER_S)
+                waited_s = (now_ns - max(oldest_ns, self._began_ns)) / NS_PER_S
+                lag = max(lag, min(waited_s, now - self._began))  # the time of day may be set
         return lag
 
     def _pull(self, track: Track, room: int, now: float, now_ns: int) -> list[Message]:
@@ -175,12 +182,12 @@ class Lane:
         target = self._target(track, now)
         if track.at != target and (messages := self._following(track, target, now, now_ns)):
             if not track.rate:
-                messages = self._urgent(track, messages, room, now_ns)
+                messages = self._urgent(track, messages, room, now, now_ns)
                 track.at = messages[-1].at
                 return messages
             self._hold_back(track, messages)
         if track.at == target:
-            self._settled(track, now_ns)
+            self._settled(track, now, now_ns)
             if track.conflator:
                 track.due = next_due(now, 1.0 / track.rate)
                 return self._taken(track.conflator)
@@ -195,10 +202,12 @@ class Lane:
         return track.live.tail.end if now >= track.due else track.at
 
     def _following(self, track: Track, target: Position, now: float, now_ns: int) -> list[Message]:
+        if target.epoch == track.at.epoch and target.seq < track.at.seq:
+            return []  # the others have yet to come to where this client stands
         messages = track.live.tail.after(track.at, None if track.rate else PULL)
         if messages is None:
             # a page at a time: what is read must not wait here for a client that is slow to take it
-            free = self._call_off is None and not any(other.lead for other in self.tracks.values())
+            free = self._call_off is None and not self._paged
             if track.behind and free and now >= track.ask_again:
                 track.ask_again = now + ASK_AGAIN_S
                 self._call_off = self._backfill.ask(track.live, track.at, lambda past: self._told(track, past, now_ns))
@@ -220,10 +229,10 @@ class Lane:
         for message in messages:
             track.conflator.add(message)
 
-    def _urgent(self, track: Track, messages: list[Message], room: int, now_ns: int) -> list[Message]:
+    def _urgent(self, track: Track, messages: list[Message], room: int, now: float, now_ns: int) -> list[Message]:
         """What fits of it. Of what came while the client was slow only the newest, but every trade."""
         if messages[-1].ts_gateway > self._began_ns:
-            self._settled(track, now_ns)
+            self._settled(track, now, now_ns)
         if not self._pressed or track.live.stream.kind == TRADES:
             return self._fitting(messages, room)
         owed = list(takewhile(lambda message: message.ts_gateway <= self._began_ns, messages))
@@ -243,12 +252,12 @@ class Lane:
                 return messages[: max(1, count)]
         return messages
 
-    def _settled(self, track: Track, now_ns: int) -> None:
+    def _settled(self, track: Track, now: float, now_ns: int) -> None:
         """The client has what it missed in this stream. How slow it is with the rest counts from when it has all."""
         if track in self._owing:
             self._owing.discard(track)
             if not self._owing:
-                self._began_ns = now_ns
+                self._began, self._began_ns = now, now_ns
 
     def _taken(self, conflator: Conflator) -> list[Message]:
         taken = conflator.take()

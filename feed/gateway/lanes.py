@@ -68,6 +68,8 @@ class Lanes:
         data = lane.pump(now, now_ns, self._max_frame_bytes)
         if data:
             lane.member.put(data)
+            self._meters.given(lane.messages, data)
+            lane.messages = 0
         if lane.conflated:
             self._meters.conflated("slow", lane.conflated)
             lane.conflated = 0
@@ -77,6 +79,8 @@ class Lanes:
 
     def beat(self, silence_s: float, bus_up: bool) -> None:
         """Sends a heartbeat to each depth-two client that has read what it was sent, and was sent nothing since."""
+        if self._lanes and not self._turning:
+            self._turn()
         now, now_ns = self._clock.monotonic(), self._clock.now_ns()
         for lane in self._lanes.values():
             if lane.form.depth == 2 and now - lane.sent_at >= silence_s and not lane.member.backlog():
@@ -90,7 +94,9 @@ class Lanes:
         for lane in list(self._lanes.values()):
             lag_s = lane.lag_s(now, now_ns)
             if lag_s >= self._knobs.slow_close_s:
-                self._meters.slow("cut")
+                if not lane.cut:
+                    self._meters.slow("cut")
+                lane.cut = True
                 lane.member.cut(stalled=lane.stalled_s(now) >= self._knobs.slow_close_s)
             elif lag_s >= self._knobs.slow_notice_s:
                 if not lane.warned:
@@ -101,6 +107,8 @@ class Lanes:
                 lane.warned = False
 
     def _turn(self) -> None:
+        # stays False where a turn fails, so that `beat`, which is awaited, fails on the same
+        self._turning = False
         started, spent, moved = self._clock.monotonic(), 0.0, False
         for member in list(self._lanes):
             lane = self._lanes.pop(member)

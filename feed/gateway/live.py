@@ -67,19 +67,25 @@ class LiveStream:
 
     def flow(self, rate: float) -> Flow:
         """The stream at a rate above 0, begun anew where nobody has had it lately."""
-        flow = self.flows.get(rate)
-        # one that nobody fed any more has seen less; in the middle of a flush one has seen all that is pending
-        if flow is None or flow.seen not in (self.tail.end, self.at):
+        flow = self._fed(rate)
+        if flow is None:
             flow = self.flows[rate] = Flow(rate, self.tail.end, self.last)
         return flow
 
     def sent(self, rate: float) -> Position:
         """Where clients of this rate stand."""
-        return self.flow(rate).sent if rate else self.tail.end
+        flow = self._fed(rate)
+        return self.tail.end if flow is None else flow.sent
 
     def newest(self, rate: float) -> Message | None:
         """The last tick that clients of this rate were sent."""
-        return self.flow(rate).snapshot if rate else self.last
+        flow = self._fed(rate)
+        return self.last if flow is None else flow.snapshot
+
+    def _fed(self, rate: float) -> Flow | None:
+        flow = self.flows.get(rate)
+        # one that nobody fed any more has seen less; in the middle of a flush one has seen all that is pending
+        return flow if flow is not None and flow.seen in (self.tail.end, self.at) else None
 
     def flushed(self) -> int:
         """What was pending is sent; answers how many messages the tail grew by."""

@@ -45,7 +45,7 @@ class Members:
         apart = {
             live: place
             for live, place in places.items()
-            if place.lead or place.at != live.sent(selection.rate(live.stream))
+            if lane is not None or place.lead or place.at != live.sent(selection.rate(live.stream))
         }
         if lane is None and not apart:
             self._interest.move(member, form, selection, self._clock.monotonic())

@@ -43,6 +43,11 @@ class Meters:
         self._bytes.inc(len(data) * members)
         self._frames.inc(frames * members)
 
+    def given(self, messages: int, data: bytes) -> None:
+        """What one client was written that is in a lane."""
+        self._messages.inc(messages)
+        self._bytes.inc(len(data))
+
     def conflated(self, why: str, ticks: int) -> None:
         self._conflated[why].inc(ticks)
 

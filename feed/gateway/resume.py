@@ -5,7 +5,7 @@ from typing import NamedTuple
 from feed.bus.reading import Hole
 from feed.bus.store import Past
 from feed.core.sequence import Record, route, untold
-from feed.core.streams import START, Position
+from feed.core.streams import Position
 from feed.gateway.live import LiveStream
 from feed.gateway.message import Message, of_epoch, of_hole, of_log
 
@@ -58,7 +58,7 @@ def from_log(live: LiveStream, at: Position, past: Past, ts_gateway: int) -> Pla
     if way.cut or (at.epoch == record.epoch and at.seq > record.seq):
         start = Position(record.epoch_of(way.first), way.first) if way.cut else None
         return _behind(live, at, start, [], ts_gateway)
-    if way.first > tail.end.seq and way.first - 1 > tail.end.seq:
+    if way.first - 1 > tail.end.seq:
         return Place(at, [])  # this gateway is behind the one that the client comes from, and will get there
     there = tail.find(way.first - 1)
     if there is not None:
@@ -100,7 +100,5 @@ def anew(live: LiveStream, at: Position, ts_gateway: int) -> tuple[Place, Messag
     else:
         there = last.at
         end, after = last.seq - 1, last.at
-    if at == START and there == START:
-        return Place(there, []), None
     hole = Hole(at.epoch, at.seq + 1, end if end > at.seq else None, after)
     return Place(there, [of_hole(live.key, hole, "history", ts_gateway)], lost=True), last

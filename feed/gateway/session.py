@@ -24,6 +24,8 @@ from feed.wire.codec import JSON, Codec
 from feed.wire.errors import Code, ProtocolError
 from feed.wire.frames import PONG, frame
 
+# A command that names so many symbols costs what two commands cost.
+NAMES_A_COMMAND: Final = 100
 # Clients that ignore this many 429s in a row are not reading the answers.
 EXCESS_COMMANDS: Final = 10
 # An echo of a stamp that lies further away than this measures a broken clock or a joke, not a round trip.
@@ -74,8 +76,8 @@ class Session:
         self._inbox = Inbox(self._work, lambda: self.end(Close.INTERNAL))
         self._bucket = TokenBucket(settings.commands_per_s, settings.commands_per_s, time.monotonic())
         self._excess = 0
-        self._subscriptions = Subscriptions(self, hub, codec, depth, settings)
         _keep_back(transport)
+        self._subscriptions = Subscriptions(self, hub, codec, depth, settings)
 
     def write(self, data: bytes) -> bool:
         """Sends whole frames; False where the client has too much to read already. Of no effect on a closing one."""
@@ -100,7 +102,7 @@ class Session:
 
     def cut(self, *, stalled: bool) -> None:
         """Ends the connection of a client that is too slow. One that reads nothing could not read why either."""
-        if self._ending is not None:
+        if self._ending is not None or self._socket.closed or self._transport.is_closing():
             return
         log.warning("slow_client", feed=self._hub.feed, waiting_bytes=self.backlog(), stalled=stalled)
         if not stalled:
@@ -193,6 +195,9 @@ class Session:
             commands.parse_json if self._codec is JSON else commands.parse_msgpack
         )  # fmt: skip
         command = parse(data, self._depth)
+        if isinstance(command, commands.Subscribe | commands.Unsubscribe):
+            # charged afterwards: the next command pays for what this one costs
+            self._bucket.spend(sum(map(len, command.symbols().values())) / NAMES_A_COMMAND)
         if isinstance(command, commands.Auth):
             await self._authenticate(Credentials(command.key, command.secret, command.token))
         elif isinstance(command, commands.Subscribe):
@@ -251,5 +256,5 @@ class Session:
 def _keep_back(transport: asyncio.Transport) -> None:
     """Has the kernel say early that a client does not read."""
     connection = transport.get_extra_info("socket")
-    if connection is not None and hasattr(sockets, "TCP_NOTSENT_LOWAT"):
+    if connection is not None and not transport.is_closing() and hasattr(sockets, "TCP_NOTSENT_LOWAT"):
         connection.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

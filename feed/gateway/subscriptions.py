@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from feed import metrics
@@ -116,7 +117,7 @@ class Subscriptions:
             (live, at) for live, at in self._since(command) if live not in pasts and from_tail(live, at) is None
         ]:
             futures: dict[LiveStream, asyncio.Future[Past]] = {live: loop.create_future() for live, _ in asked}
-            calls_off = [self._hub.ask(live, at, partial(_settle, futures[live])) for live, at in asked]
+            calls_off = [self._hub.ask(live, at, partial(_settle, futures[live], at)) for live, at in asked]
             try:
                 pasts |= dict(zip(futures, await asyncio.gather(*futures.values()), strict=True))
             finally:
@@ -192,6 +193,8 @@ def _differs(live: LiveStream, before: Selection, after: Selection) -> bool:
     return before.covers(live.stream) or after.covers(live.stream)
 
 
-def _settle(future: "asyncio.Future[Past]", past: Past) -> None:
+def _settle(future: "asyncio.Future[Past]", at: Position, past: Past) -> None:
+    """Keeps what tells where the client goes on, not the page: it may wait for a thousand others."""
     if not future.done():
-        future.set_result(past)
+        follow = (item for item in past.entries if item[0] > at.seq)
+        future.set_result(past._replace(entries=list(islice(follow, 2))))

@@ -20,9 +20,6 @@ class Tail:
         self.end = start
         self._chunks: deque[list[Message]] = deque()
 
-    def __len__(self) -> int:
-        return sum(map(len, self._chunks))
-
     @property
     def oldest_ns(self) -> int:
         """When the oldest message came."""

@@ -96,7 +96,7 @@ def notice(code: str, text: str, lag_ms: int | None = None) -> Fields:
 
 
 def status(symbol: str, state: str, time: Any) -> Fields:
-    """A symbol's source fell silent or came back: `state` is live, stale or halted."""
+    """A symbol's source fell silent or came back: `state` is live or stale."""
     return {"T": "status", "S": symbol, "state": state, "t": time}
 
 

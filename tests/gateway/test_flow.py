@@ -139,3 +139,28 @@ def test_flows_that_nobody_wants_are_let_go() -> None:
         stage.clock.turn(0.01)
     (live,) = stage.hub.interest.held([A], frozenset())
     assert len(live.flows) <= 2
+
+
+def test_asking_for_rates_keeps_nothing() -> None:
+    stage, client = Stage(), Client()
+    for n in range(1, 300):
+        stage.subscribe(client, A, rate=float(n))  # a stream that never ticks
+    (live,) = stage.hub.interest.held([A], frozenset())
+    assert live.flows == {}
+
+
+def test_a_wildcards_flow_is_not_that_of_a_name_that_it_has_apart() -> None:
+    stage, wild, slow = Stage(), Client("wild"), Client("slow")
+    stage.announce(A)
+    stage.ticks(A)
+    stage.subscribe(wild, kinds=["trades"], rate=5.0)
+    stage.subscribe(wild, A)
+    stage.subscribe(slow, A, rate=5.0)
+    slow.waiting = 1 << 20
+    stage.ticks(A)
+    stage.clock.turn(0.5)
+    slow.waiting = 0
+    for _ in range(100):
+        stage.ticks(A)
+        stage.clock.turn(0.01)
+    assert len([m for m in slow.read() if "q" in m]) <= 7

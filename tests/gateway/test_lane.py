@@ -232,3 +232,44 @@ def test_a_client_in_a_lane_has_heartbeats_too(up: bool) -> None:
     stage.hub.beat(1.0)
     (beat,) = [message for message in client.read() if message["T"] == "heartbeat"]
     assert beat.get("seq") == ({"trades:A": 2, "trades:B": 0} if up else None)
+
+
+def test_the_time_of_day_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, slow = slow_stage(), Client()
+    stage.subscribe(slow, A)
+    slow.waiting = FULL
+    stage.ticks(A)
+    stage.clock.turn(0.05)
+    monkeypatch.setattr(stage.clock, "now_ns", lambda: T0 + round((stage.clock.at + 11) * 1e9))
+    stage.hub.beat(1.0)
+    assert (slow.lags, slow.cuts) == ([], [])
+
+
+def test_a_lane_that_fails_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, slow = slow_stage(), Client()
+    stage.subscribe(slow, A)
+    slow.waiting = FULL
+    stage.ticks(A)
+    stage.clock.turn(0.05)
+
+    def broken() -> int:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(slow, "backlog", broken)
+    with pytest.raises(RuntimeError):
+        stage.clock.turn(0.05)
+    with pytest.raises(RuntimeError):
+        stage.hub.beat(1.0)
+
+
+def test_resuming_in_a_lane_where_others_stand_goes_there() -> None:
+    stage, slow = slow_stage(), Client()
+    stage.subscribe(slow, A)
+    slow.waiting = FULL
+    stage.ticks(A, 5)
+    stage.clock.turn(0.05)
+    stage.subscribe(slow, A, places={A: Place(Position(EPOCH, 5), [])})
+    slow.waiting = 0
+    stage.ticks(A)
+    stage.clock.turn(0.05)
+    assert seqs(slow.read()) == [6]
