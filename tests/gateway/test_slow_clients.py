@@ -134,14 +134,17 @@ def test_who_never_reads_is_cut_off_and_the_others_get_everything(redis_url: str
 @LOOPS
 def test_who_reads_too_slowly_is_warned_and_then_told_why(redis_url: str, loop: LoopFactory) -> None:
     async def scene() -> None:
-        knobs = {"slow_notice_s": 0.2, "slow_close_s": 1.0, "heartbeat_s": 0.4}
+        knobs = {"slow_notice_s": 0.5, "slow_close_s": 3.0, "heartbeat_s": 0.4}
         async with serving(redis_url, **knobs) as stage, stalled(stage, depth=2) as client:
             before, told = closes(4008), errors(407)
+            for _ in range(900):  # 4.5 MB
+                stage.trade("A", conditions=("x" * 5_000,))
+            await stage.published()
             seen = b""
             while closes(4008) == before:
-                stage.trade("A", conditions=LARGE)
-                await stage.published()
-                seen += await client.read_some(20_000)
+                # far more than 64 KiB in three seconds, far less than all
+                seen += await client.read_some(8_192)
+                await asyncio.sleep(0.02)
             assert errors(407) == told + 1
             seen += await client.read_to_the_end()
             assert b'[{"T":"notice","code":"slow","msg":"' in seen
