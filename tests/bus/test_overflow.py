@@ -78,9 +78,13 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+# as slow as it is like the other
+HUNG = pytest.param("hung", marks=pytest.mark.chaos)
+
+
 @pytest.mark.parametrize("stream", [TRADES, QUOTES], ids=["contiguous", "not contiguous"])
 @pytest.mark.parametrize("bound", ["bytes", "seconds"])
-@pytest.mark.parametrize("fault", ["killed", "hung"])
+@pytest.mark.parametrize("fault", ["killed", HUNG])
 def test_what_one_worker_could_not_hold_is_a_gap(fault: str, bound: str, stream: Stream) -> None:
     async def main(server: EmbeddedServer) -> None:
         scene = Scene(server, stream)
@@ -106,7 +110,7 @@ def test_what_one_worker_could_not_hold_is_a_gap(fault: str, bound: str, stream:
 
 
 @pytest.mark.parametrize("stream", [TRADES, QUOTES], ids=["contiguous", "not contiguous"])
-@pytest.mark.parametrize("fault", ["killed", "hung"])
+@pytest.mark.parametrize("fault", ["killed", HUNG])
 def test_what_the_other_worker_held_is_not_missing(fault: str, stream: Stream) -> None:
     """Whichever of them finds Redis first."""
 

@@ -115,7 +115,9 @@ def test_one_of_two_workers_that_hears_is_enough(redis_url: str) -> None:
     listening(redis_url, scene)
 
 
-@pytest.mark.parametrize("fault", ["restart", "short pause", "long pause"])
+@pytest.mark.parametrize(
+    "fault", ["restart", *(pytest.param(pause, marks=pytest.mark.chaos) for pause in ("short pause", "long pause"))]
+)
 @pytest.mark.usefixtures("redis_server")
 def test_a_bus_that_was_away_says_nothing_of_the_source(fault: str) -> None:
     async def scene(values: Values, ear: Told) -> None:

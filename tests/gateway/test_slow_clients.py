@@ -64,11 +64,14 @@ class Stalled:
 
 @asynccontextmanager
 async def stalled(
-    stage: Stage, command: bytes = b'{"action":"subscribe","trades":["A"]}', depth: int = 1
+    stage: Stage,
+    command: bytes = b'{"action":"subscribe","trades":["A"]}',
+    depth: int = 1,
+    receive_bytes: int = 4_096,
 ) -> AsyncIterator[Stalled]:
     sock = socket.socket()
     sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
     try:
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", stage.gateway.port))
         client = Stalled(sock)
@@ -135,7 +138,7 @@ def test_who_never_reads_is_cut_off_and_the_others_get_everything(redis_url: str
 def test_who_reads_too_slowly_is_warned_and_then_told_why(redis_url: str, loop: LoopFactory) -> None:
     async def scene() -> None:
         knobs = {"slow_notice_s": 0.5, "slow_close_s": 3.0, "heartbeat_s": 0.4}
-        async with serving(redis_url, **knobs) as stage, stalled(stage, depth=2) as client:
+        async with serving(redis_url, **knobs) as stage, stalled(stage, depth=2, receive_bytes=65_536) as client:
             before, told = closes(4008), errors(407)
             for _ in range(900):  # 4.5 MB
                 stage.trade("A", conditions=("x" * 5_000,))
