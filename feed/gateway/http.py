@@ -13,7 +13,7 @@ from feed.core.sequence import Record, route
 from feed.core.streams import Position, Stream, parse_stream, valid_symbol
 from feed.core.ticks import KINDS, NS_PER_S, Gap, Tick
 from feed.gateway.auth import Authenticator, from_headers
-from feed.gateway.message import Message
+from feed.gateway.message import of_entry
 from feed.wire import messages
 from feed.wire.codec import JSON
 from feed.wire.errors import TEXT, Code, ProtocolError
@@ -64,8 +64,8 @@ class Rest:
             raise _bad(f"symbols: bad symbol {wrong!r}")
         streams = [Stream(feed, kind, symbol) for symbol in dict.fromkeys(symbols)]
         pasts = await self._store.latest(streams)
-        found = [_last(past) for past in pasts]
-        return _array([_message(past, *last) for past, last in zip(pasts, found, strict=True) if last is not None])
+        found = zip(streams, pasts, strict=True)
+        return _array([_entry(stream, past, *last) for stream, past in found if (last := _last(past)) is not None])
 
     async def history(self, request: web.Request) -> web.Response:
         feed = await self._admit(request)
@@ -140,17 +140,11 @@ def _hole(stream: Stream, record: Record, first: Position, found: int, cause: st
 
 
 def _entry(stream: Stream, past: Past, seq: int, entry: Entry) -> bytes:
-    if not isinstance(entry, Gap):
-        return _message(past, seq, entry)
     epoch = past.record.epoch_of(seq) if past.record else None
-    after = Position(epoch, seq + 1)
-    return orjson.dumps(messages.gap(stream.key, epoch, seq, seq, after, entry.cause, seq=seq, ids=entry.ids))
-
-
-def _message(past: Past, seq: int, tick: Tick) -> bytes:
-    epoch = past.record.epoch_of(seq) if past.record else None
-    message = Message(epoch, seq, tick, 0, 0)
-    return JSON.depth_two(message.body(JSON, tick), tick, seq, {"epoch": epoch})
+    message = of_entry(stream.key, epoch, seq, entry, 0, 0)
+    if message.tick is None:
+        return orjson.dumps(message.fields)
+    return JSON.depth_two(message.body(JSON, message.tick), message.tick, seq, {"epoch": epoch})
 
 
 def _last(past: Past) -> tuple[int, Tick] | None:

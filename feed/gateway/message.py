@@ -55,7 +55,7 @@ class Message:
         return body
 
 
-def of_entry(key: str, epoch: str, seq: int, entry: Entry, ts_pub: int, ts_gateway: int) -> Message:
+def of_entry(key: str, epoch: str | None, seq: int, entry: Entry, ts_pub: int, ts_gateway: int) -> Message:
     """An entry of the stream `key`: a tick, or an in-band gap."""
     if not isinstance(entry, Gap):
         return Message(epoch, seq, entry, ts_pub, ts_gateway)
