@@ -1,8 +1,9 @@
-"""Every metric of the service, in one place. Children are bound by their users; hot paths count once per batch."""
+"""Every metric of the service, in one place. Children are bound by their users; what hot paths count is a tally."""
 
-from prometheus_client import Counter, Gauge, Histogram, Info
+from prometheus_client import Counter, Gauge, Info
 
 from feed import __version__
+from feed.tally import Spreads, Tallies
 
 # Negative buckets: a venue's clock may run ahead of ours (1.27 s in one recording), and a clamped delay is a lie.
 DELAY_BUCKETS = (
@@ -15,7 +16,7 @@ COST_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05
 BUILD = Info("feed_build", "Version of the running program.")
 BUILD.info({"version": __version__})
 
-HOP_DELAY = Histogram(
+HOP_DELAY = Spreads(
     "feed_hop_delay_seconds",
     "Delay of one hop of a tick's way, sampled once per batch from its oldest tick.",
     ["feed", "hop"],
@@ -30,14 +31,14 @@ HOP_CLIENT_ECHO = "client_echo"
 
 INGEST_CONNECTED = Gauge("feed_ingest_connected", "1 while the venue's connection is up.", ["feed"])
 INGEST_RECONNECTS = Counter("feed_ingest_reconnects", "Venue connections that ended, by reason.", ["feed", "reason"])
-INGEST_FRAMES = Counter("feed_ingest_frames", "Frames read from the venue.", ["feed"])
-INGEST_BYTES = Counter("feed_ingest_bytes", "Bytes of frames read from the venue.", ["feed"])
+INGEST_FRAMES = Tallies("feed_ingest_frames", "Frames read from the venue.", ["feed"])
+INGEST_BYTES = Tallies("feed_ingest_bytes", "Bytes of frames read from the venue.", ["feed"])
 INGEST_PARSE_ERRORS = Counter("feed_ingest_parse_errors", "Venue frames that could not be parsed.", ["feed", "what"])
-INGEST_TICKS = Counter("feed_ingest_ticks", "Ticks normalised, by kind.", ["feed", "kind"])
+INGEST_TICKS = Tallies("feed_ingest_ticks", "Ticks normalised, by kind.", ["feed", "kind"])
 INGEST_INEXACT = Counter("feed_ingest_inexact", "Venue numbers that float64 does not hold exactly.", ["feed"])
 INGEST_LATE = Counter("feed_ingest_late_trades", "Trades that came after their bar was published.", ["feed", "kind"])
 
-PUBLISH_TICKS = Counter("feed_publish_ticks", "Ticks appended to streams.", ["feed"])
+PUBLISH_TICKS = Tallies("feed_publish_ticks", "Ticks appended to streams.", ["feed"])
 PUBLISH_CALLS = Counter("feed_publish_calls", "Publish script calls, by answer.", ["feed", "answer"])
 PUBLISH_DUPLICATES = Counter("feed_publish_duplicates", "Ticks that a peer had published already.", ["feed"])
 PUBLISH_DROPPED = Counter("feed_publish_dropped", "Ticks dropped because the worker's buffer was full.", ["feed"])
@@ -53,13 +54,13 @@ GATEWAY_CONNECTIONS = Gauge("feed_gateway_connections", "Open WebSocket connecti
 GATEWAY_SUBSCRIPTIONS = Gauge("feed_gateway_subscriptions", "Streams and wildcards that clients hold.", ["feed"])
 GATEWAY_COHORTS = Gauge("feed_gateway_cohorts", "Groups of clients that get the same bytes.", ["feed"])
 GATEWAY_STREAMS = Gauge("feed_gateway_streams", "Streams that this gateway reads from Redis.", ["feed"])
-GATEWAY_TICKS_IN = Counter("feed_gateway_ticks_in", "Ticks read from Redis.", ["feed", "kind"])
-GATEWAY_STALE = Counter("feed_gateway_stale_ticks", "Ticks from Redis that had been seen before.", ["feed"])
-GATEWAY_MESSAGES_OUT = Counter("feed_gateway_messages_out", "Data messages written to clients.", ["feed"])
-GATEWAY_BYTES_OUT = Counter("feed_gateway_bytes_out", "Bytes of data frames written to clients.", ["feed"])
-GATEWAY_FRAMES_OUT = Counter("feed_gateway_frames_out", "Data frames written to clients.", ["feed"])
+GATEWAY_TICKS_IN = Tallies("feed_gateway_ticks_in", "Ticks read from Redis.", ["feed", "kind"])
+GATEWAY_STALE = Tallies("feed_gateway_stale_ticks", "Ticks from Redis that had been seen before.", ["feed"])
+GATEWAY_MESSAGES_OUT = Tallies("feed_gateway_messages_out", "Data messages written to clients.", ["feed"])
+GATEWAY_BYTES_OUT = Tallies("feed_gateway_bytes_out", "Bytes of data frames written to clients.", ["feed"])
+GATEWAY_FRAMES_OUT = Tallies("feed_gateway_frames_out", "Data frames written to clients.", ["feed"])
 GATEWAY_GAPS = Counter("feed_gateway_gaps", "Holes named to clients, by cause.", ["feed", "cause"])
-GATEWAY_CONFLATED = Counter("feed_gateway_conflated_ticks", "Ticks that another one stood for.", ["feed", "why"])
+GATEWAY_CONFLATED = Tallies("feed_gateway_conflated_ticks", "Ticks that another one stood for.", ["feed", "why"])
 GATEWAY_LANES = Gauge("feed_gateway_lanes", "Clients that are behind the others: resuming, or slow.", ["feed"])
 GATEWAY_SLOW = Counter("feed_gateway_slow_clients", "Clients that were warned (notice) or cut off.", ["feed", "what"])
 GATEWAY_RESUMES = Counter("feed_gateway_resumes", "Streams resumed: from tail or log, or not (lost).", ["feed", "how"])
@@ -68,4 +69,4 @@ GATEWAY_TAIL = Gauge("feed_gateway_tail_messages", "Messages kept for clients th
 GATEWAY_HANDSHAKES = Counter("feed_gateway_handshakes", "WebSocket handshakes, by result.", ["result"])
 GATEWAY_ERRORS = Counter("feed_gateway_errors", "Error messages sent to clients, by code.", ["code"])
 GATEWAY_CLOSES = Counter("feed_gateway_closes", "Connections that the gateway closed, by close code.", ["code"])
-GATEWAY_FLUSH = Histogram("feed_gateway_flush_seconds", "Time that one flush takes.", ["feed"], buckets=COST_BUCKETS)
+GATEWAY_FLUSH = Spreads("feed_gateway_flush_seconds", "Time that one flush takes.", ["feed"], buckets=COST_BUCKETS)

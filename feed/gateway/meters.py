@@ -1,11 +1,10 @@
 """The hub's metrics: children bound once, counted per batch or flush."""
 
-from prometheus_client import Counter
-
 from feed import metrics
 from feed.bus.reading import Batch
 from feed.core.ticks import NS_PER_S
 from feed.gateway.message import Message
+from feed.tally import Tally
 
 
 class Meters:
@@ -13,7 +12,7 @@ class Meters:
 
     def __init__(self, feed: str) -> None:
         self._feed = feed
-        self._ticks_in: dict[str, Counter] = {}
+        self._ticks_in: dict[str, Tally] = {}
         self._messages = metrics.GATEWAY_MESSAGES_OUT.labels(feed)
         self._bytes = metrics.GATEWAY_BYTES_OUT.labels(feed)
         self._frames = metrics.GATEWAY_FRAMES_OUT.labels(feed)

@@ -12,7 +12,7 @@ from tests.ingest.worker_stage import FEED, T0, Clock, FakePublisher, FakeSource
 
 
 def counted(kind: str) -> float:
-    return metrics.INGEST_TICKS.labels(FEED, kind)._value.get()
+    return metrics.INGEST_TICKS.labels(FEED, kind).value
 
 
 def test_every_tick_is_offered_in_its_order_and_counted() -> None:
