@@ -35,8 +35,13 @@ export class Picker {
   }
 
   set symbols(symbols) {
+    const active = this.#found[this.#active];
     this.#symbols = symbols;
-    if (!this.list.hidden) this.#open();
+    if (this.list.hidden) return;
+    this.#open();
+    // The feed's answer may come between an arrow and Enter, which takes what the arrow stands on.
+    const place = this.#found.indexOf(active);
+    if (place >= 0) this.#move(place);
   }
 
   #open() {

@@ -146,6 +146,22 @@ def test_symbols_are_chosen_by_arrows_and_by_pointer(page: Any, gateway: FakeGat
     until_rows(page, ["MSFT", "ETH/USDT", "BTC/USDT", "IBM"])
 
 
+def test_an_answer_that_comes_late_leaves_the_arrow_where_it_stands(page: Any, gateway: FakeGateway) -> None:
+    opened(page, gateway, "MSFT", shown=1)
+    held: list[Any] = []
+    page.route("**/symbols", lambda route: held.append(route))
+    with page.expect_request("**/symbols"):
+        page.keyboard.press("/")
+    page.keyboard.type("us")
+    until_options(page, 2)
+    page.keyboard.press("ArrowDown")
+    (late,) = held
+    late.fulfill(json={"symbols": ["ADA/USDT", *SYMBOLS]})
+    until_options(page, 3)
+    page.keyboard.press("Enter")
+    until_rows(page, ["MSFT", "ETH/USDT"])
+
+
 def test_the_address_is_the_view(page: Any, gateway: FakeGateway) -> None:
     opened(page, gateway, "BTC/USDT,<b>,AAPL,AAPL")
     until_rows(page, ["BTC/USDT", "AAPL"])
