@@ -1,4 +1,4 @@
-"""How one kind of client gets its bytes: encoding, depth, stamps. Clients of one form share every encoded message."""
+"""How one kind of client gets its bytes: encoding, depth, stamps, compression. Clients of one form share them all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from feed.gateway.message import Message
 from feed.wire.codec import JSON, MSGPACK, Codec
+from feed.wire.deflate import compressed
 from feed.wire.messages import totals
 
 
@@ -21,11 +22,12 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """One way to put messages into bytes. There are six, so that identity tells them apart."""
+    """One way to put messages into bytes. There are twelve, so that identity tells them apart."""
 
     codec: Codec
     depth: int
     stamps: bool
+    deflate: bool
 
     def segments(self, messages: Sequence[Message], tw_us: int, max_bytes: int) -> list[Segment]:
         """The messages as segments of at most `max_bytes` each (a single message may be larger)."""
@@ -57,19 +59,24 @@ class Form:
         return self.codec.stamped(body, tick, message.seq, more, tw)
 
     def frames(self, segments: Sequence[Segment], max_bytes: int) -> list[bytes]:
-        """Whole frames of at most about `max_bytes`: clients refuse what is larger than their own limit."""
+        """Whole frames of at most about `max_bytes` before they are compressed: clients refuse what is larger than
+        their own limit."""
         frames: list[bytes] = []
         contents: list[bytes] = []
         count = size = 0
         for segment in segments:
             if size and size + len(segment.content) > max_bytes:
-                frames.append(self.codec.frame(count, contents))
+                frames.append(self._frame(count, contents))
                 count, size, contents = 0, 0, []
             count += segment.count
             size += len(segment.content)
             contents.append(segment.content)
-        frames.append(self.codec.frame(count, contents))
+        frames.append(self._frame(count, contents))
         return frames
+
+    def _frame(self, count: int, contents: Sequence[bytes]) -> bytes:
+        data = self.codec.frame(count, contents)
+        return compressed(data) if self.deflate else data
 
 
 def _parts(encoded: list[bytes], max_bytes: int) -> list[list[bytes]]:
@@ -85,11 +92,12 @@ def _parts(encoded: list[bytes], max_bytes: int) -> list[list[bytes]]:
 
 
 _FORMS: Final = {
-    (codec.name, depth, stamps): Form(codec, depth, stamps)
+    (codec.name, depth, stamps, deflate): Form(codec, depth, stamps, deflate)
     for codec in (JSON, MSGPACK)
     for depth, stamps in ((1, False), (2, False), (2, True))
+    for deflate in (False, True)
 }
 
 
-def form_of(codec: Codec, depth: int, stamps: bool) -> Form:
-    return _FORMS[codec.name, depth, stamps and depth == 2]
+def form_of(codec: Codec, depth: int, stamps: bool, deflate: bool = False) -> Form:
+    return _FORMS[codec.name, depth, stamps and depth == 2, deflate]

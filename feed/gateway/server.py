@@ -20,6 +20,7 @@ from feed.gateway.socket import Socket
 from feed.settings import Values
 from feed.wire.closing import Close
 from feed.wire.codec import JSON, MSGPACK, Codec
+from feed.wire.deflate import agreed
 
 DEPTH_TWO: Final = {"feed.v1.json": JSON, "feed.v1.msgpack": MSGPACK}
 # How much longer than the window clients may take to go; what is left then is cut off.
@@ -149,6 +150,7 @@ class Gateway:
             raise ConnectionResetError("the client was gone before the handshake")
         socket = Socket(
             transport,
+            agreed(request.headers.getall("Sec-WebSocket-Extensions", ())) if self._settings.compression else "",
             protocols=tuple(DEPTH_TWO),
             max_msg_size=self._settings.max_message_bytes + 1,  # aiohttp's is the first size that is refused
             heartbeat=self._settings.ping_s,

@@ -77,7 +77,7 @@ class Session:
         self._bucket = TokenBucket(settings.commands_per_s, settings.commands_per_s, time.monotonic())
         self._excess = 0
         _keep_back(transport)
-        self._subscriptions = Subscriptions(self, hub, codec, depth, settings)
+        self._subscriptions = Subscriptions(self, hub, codec, depth, settings, deflate=socket.deflate)
 
     def write(self, data: bytes) -> bool:
         """Sends whole frames; False where the client has too much to read already. Of no effect on a closing one."""

@@ -1,9 +1,10 @@
-"""A WebSocket whose closing always ends."""
+"""A WebSocket whose closing always ends, and which reads compressed messages where that was agreed on."""
 
 import asyncio
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http import WebSocketWriter
 
 # A peer that has stalled answers no close frame; only an abort frees its socket and its buffer.
 CLOSE_WAIT_S: Final = 2.0
@@ -14,12 +15,23 @@ class Socket(web.WebSocketResponse):
 
     aiohttp's own would wait until the peer reads what is buffered, and pings would be answered by waiting likewise:
     answering them is left to whoever reads the messages.
+
+    `extension` is what was agreed on about compression, or empty. aiohttp's own writer never compresses: its messages
+    would refer to earlier ones, and others than the client got.
     """
 
-    def __init__(self, transport: asyncio.Transport, **options: Any) -> None:
+    def __init__(self, transport: asyncio.Transport, extension: str = "", **options: Any) -> None:
         super().__init__(autoping=False, compress=False, **options)
+        self.deflate = bool(extension)
+        if extension:
+            self.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = extension
         self._transport = transport
         self._cut: asyncio.TimerHandle | None = None
+
+    def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
+        # The writer was made without compression; the reader, which is made now, goes by this too.
+        self._compress = self.deflate
+        super()._post_start(request, protocol, writer)
 
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = False) -> bool:  # noqa: ARG002
         if self._cut is None:

@@ -36,20 +36,23 @@ class Resumed(NamedTuple):
 class Subscriptions:
     """One client's selection and its place in the hub. Commands come one at a time; answers go to `member.put`."""
 
-    def __init__(self, member: Member, hub: Hub, codec: Codec, depth: int, knobs: Gateway) -> None:
+    def __init__(
+        self, member: Member, hub: Hub, codec: Codec, depth: int, knobs: Gateway, *, deflate: bool = False
+    ) -> None:  # fmt: skip
         self._member = member
         self._hub = hub
         self._codec = codec
         self._depth = depth
         self._knobs = knobs
         self._stamps = False
+        self._deflate = deflate
         self._selection = Selection.none(hub.feed)
         self._count = metrics.GATEWAY_SUBSCRIPTIONS.labels(hub.feed)
         hub.join(member, self._form, self._selection, ())
 
     @property
     def _form(self) -> Form:
-        return form_of(self._codec, self._depth, self._stamps)
+        return form_of(self._codec, self._depth, self._stamps, self._deflate)
 
     def leave(self) -> None:
         """Gives everything up."""

@@ -134,6 +134,7 @@ class Gateway(Section):
     slow_notice_s: Seconds = 2.0
     slow_close_s: Seconds = 10.0
     tail_ticks: Annotated[int, Field(ge=0, le=100_000_000), Unit("ticks a feed")] = 100_000
+    compression: bool = False
 
     @model_validator(mode="after")
     def _notice_comes_first(self) -> Self:
