@@ -40,9 +40,15 @@ class Speech(NamedTuple):
 
 
 class Gateway:
-    """Serves clients on `gateway.host`:`gateway.port`. `start` binds, `run` serves until told to stop."""
+    """Serves clients on `gateway.host`:`gateway.port`. `start` binds, `run` serves until told to stop.
 
-    def __init__(self, values: Values, authenticator: Authenticator | None = None) -> None:
+    With `shares_port` others of this user may listen there too, and the kernel spreads the clients over them.
+    """
+
+    def __init__(
+        self, values: Values, authenticator: Authenticator | None = None, *, shares_port: bool = False
+    ) -> None:
+        self._shares_port = shares_port
         self._values = values
         self._settings = values.gateway
         self._authenticator = authenticator or Anyone()
@@ -65,7 +71,8 @@ class Gateway:
         app.add_routes(Rest(self._feeds.names, self._store, self._authenticator).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._settings.host, self._settings.port, backlog=4096)
+        knobs = self._settings
+        site = web.TCPSite(self._runner, knobs.host, knobs.port, backlog=4096, reuse_port=self._shares_port or None)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
