@@ -13,7 +13,7 @@ import msgpack
 import orjson
 
 from feed.core.ticks import NS_PER_S, Quote, Tick, Trade
-from feed.wire.fields import depth_two_fields, tick_fields
+from feed.wire.fields import depth_two_field, tick_fields
 from feed.wire.frames import BINARY, TEXT, frame
 
 _pack = msgpack.Packer().pack
@@ -77,16 +77,19 @@ class Json:
         return orjson.dumps(fields)
 
     def body(self, tick: Tick) -> bytes:
-        return b'%b,"t":"%b"' % (orjson.dumps(tick_fields(tick))[:-1], rfc3339(tick.ts_event).encode())
+        fields = tick_fields(tick)
+        fields["t"] = rfc3339(tick.ts_event)
+        return orjson.dumps(fields)[:-1]
 
     def depth_one(self, body: bytes, tick: Tick) -> bytes:  # noqa: ARG002 - one signature for both encodings
         return body + b"}"
 
     def depth_two(self, body: bytes, tick: Tick, seq: int, extra: dict[str, Any] | None = None) -> bytes:
-        return b'%b,"q":%d%b}' % (body, seq, _tail(depth_two_fields(tick) | (extra or {})))
+        more = _json_field(depth_two_field(tick)) + (_tail(extra) if extra else b"")
+        return b'%b,"q":%d%b}' % (body, seq, more)
 
     def stamped(self, body: bytes, tick: Tick, seq: int, stamps: dict[str, Any], tw: bytes) -> bytes:
-        return b'%b,"q":%d%b%b}' % (body, seq, _tail(depth_two_fields(tick) | stamps), tw)
+        return b'%b,"q":%d%b%b%b}' % (body, seq, _json_field(depth_two_field(tick)), _tail(stamps), tw)
 
     def stamp(self, micros: int) -> bytes:
         return b',"tw":%d' % micros
@@ -120,12 +123,16 @@ class MessagePack:
         return _map_header(_body_fields(tick)) + body
 
     def depth_two(self, body: bytes, tick: Tick, seq: int, extra: dict[str, Any] | None = None) -> bytes:
-        more = {"q": seq} | depth_two_fields(tick) | (extra or {})
-        return _map_header(_body_fields(tick) + len(more)) + body + _fields(more)
+        return self._numbered(body, tick, seq, extra or {}, 0, b"")
 
     def stamped(self, body: bytes, tick: Tick, seq: int, stamps: dict[str, Any], tw: bytes) -> bytes:
-        more = {"q": seq} | depth_two_fields(tick) | stamps
-        return _map_header(_body_fields(tick) + len(more) + 1) + body + _fields(more) + tw
+        return self._numbered(body, tick, seq, stamps, 1, tw)
+
+    def _numbered(self, body: bytes, tick: Tick, seq: int, extra: dict[str, Any], last: int, end: bytes) -> bytes:
+        count, field = _msgpack_field(depth_two_field(tick))
+        header = _map_header(_body_fields(tick) + 1 + count + len(extra) + last)
+        more = _fields(extra) if extra else b""
+        return b"".join((header, body, b"\xa1q", _pack(seq), field, more, end))
 
     def stamp(self, micros: int) -> bytes:
         return _fields({"tw": micros})
@@ -146,7 +153,8 @@ def rfc3339(ns: int) -> str:
     seconds, fraction = divmod(ns, NS_PER_S)
     if not fraction:
         return _whole_second(seconds) + "Z"
-    return f"{_whole_second(seconds)}.{fraction:09d}".rstrip("0") + "Z"
+    # the sum has ten digits, and its last nine are the fraction's: twice as fast as a format
+    return _whole_second(seconds) + "." + str(fraction + NS_PER_S)[1:].rstrip("0") + "Z"
 
 
 @lru_cache(maxsize=64)
@@ -154,8 +162,18 @@ def _whole_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=16)
+def _json_field(field: tuple[str, str] | None) -> bytes:
+    return _tail(dict([field])) if field else b""
+
+
+@lru_cache(maxsize=16)
+def _msgpack_field(field: tuple[str, str] | None) -> tuple[int, bytes]:
+    return (1, _fields(dict([field]))) if field else (0, b"")
+
+
 def _tail(fields: dict[str, Any]) -> bytes:
-    return b"," + orjson.dumps(fields)[1:-1] if fields else b""
+    return b"," + orjson.dumps(fields)[1:-1]
 
 
 def _fields(fields: dict[str, Any]) -> bytes:

@@ -17,11 +17,15 @@ def whole(value: float) -> float | int:
 def tick_fields(tick: Tick) -> dict[str, Any]:
     """The tick's message without its time `t`; `T` comes first. A venue id that does not exist is left out."""
     if isinstance(tick, Trade):
-        fields: dict[str, Any] = {"T": "t", "S": tick.symbol}
-        if tick.id is not None:
-            fields["i"] = tick.id
-        fields |= {"x": tick.exchange, "p": tick.price, "s": whole(tick.size), "c": tick.conditions, "z": tick.tape}
-        return fields
+        symbol, venue_id, price, size, _, _, _, exchange, conditions, tape = tick
+        if venue_id is None:
+            return {
+                "T": "t", "S": symbol, "x": exchange, "p": price, "s": whole(size), "c": conditions, "z": tape,
+            }  # fmt: skip
+        return {
+            "T": "t", "S": symbol, "i": venue_id,
+            "x": exchange, "p": price, "s": whole(size), "c": conditions, "z": tape,
+        }  # fmt: skip
     if isinstance(tick, Quote):
         return {
             "T": "q", "S": tick.symbol,
@@ -35,10 +39,10 @@ def tick_fields(tick: Tick) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def depth_two_fields(tick: Tick) -> dict[str, Any]:
-    """What only depth two says: a trade's aggressor side, and which bars these are where they are not minute bars."""
+def depth_two_field(tick: Tick) -> tuple[str, str] | None:
+    """What only depth two says: a trade's aggressor side, or which bars these are where they are not minute bars."""
     if isinstance(tick, Trade):
-        return {"tks": tick.side} if tick.side else {}
+        return ("tks", tick.side) if tick.side else None
     if isinstance(tick, Quote) or tick.kind == BARS:
-        return {}
-    return {"kind": tick.kind}
+        return None
+    return "kind", tick.kind
