@@ -4,20 +4,21 @@ import json
 from typing import Any
 
 import msgpack
+from websockets.extensions import Extension
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
 Message = dict[str, Any]
 
 
-def frames_of(data: bytes) -> list[Frame]:
+def frames_of(data: bytes, *extensions: Extension) -> list[Frame]:
     """Every frame in `data`, to its last byte. Raises where something else than whole, unmasked frames is in it."""
     reader = StreamReader()
     reader.feed_data(data)
     reader.feed_eof()
     frames = []
     while reader.buffer:
-        parser = Frame.parse(reader.read_exact, mask=False)
+        parser = Frame.parse(reader.read_exact, mask=False, extensions=extensions)
         try:
             next(parser)
         except StopIteration as done:
