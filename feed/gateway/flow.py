@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from feed.core.streams import Position
-from feed.gateway.message import Conflator, Message
+from feed.gateway.message import Conflator, Message, newest_tick
 
 # Streams of one rate come due together, so that a client gets them in one write: so many times in a period.
 PHASES: Final = 4
@@ -53,7 +53,7 @@ class Flow:
         """What was taken is sent; nothing was added since."""
         taken, self._taken = self._taken, []
         self.sent = self.seen
-        self.snapshot = next((message for message in reversed(taken) if message.tick is not None), self.snapshot)
+        self.snapshot = newest_tick(taken) or self.snapshot
 
     def _next(self, now: float) -> float:
         due = self.due + self._period_s

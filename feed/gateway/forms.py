@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from feed.gateway.message import Message
 from feed.wire.codec import JSON, MSGPACK, Codec
@@ -11,13 +11,25 @@ from feed.wire.messages import totals
 
 
 class Segment:
-    """The messages of one stream and flush in one form, joined: made once, sent to every cohort of that form."""
+    """The messages of one stream and flush in one form, joined: made once, sent to every cohort of that form.
 
-    __slots__ = ("content", "count")
+    `alone` is what a cohort is written that gets nothing else, made for the first such cohort.
+    """
+
+    __slots__ = ("alone", "content", "count")
 
     def __init__(self, count: int, content: bytes) -> None:
         self.count = count
         self.content = content
+        self.alone: Written | None = None
+
+
+class Written(NamedTuple):
+    """Whole frames, one after the other."""
+
+    messages: int
+    frames: int
+    data: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +44,9 @@ class Form:
     def segments(self, messages: Sequence[Message], tw_us: int, max_bytes: int) -> list[Segment]:
         """The messages as segments of at most `max_bytes` each (a single message may be larger)."""
         tw = self.codec.stamp(tw_us) if self.stamps else b""
+        if len(messages) == 1:
+            data = self.encode(messages[0], tw)
+            return [Segment(1, data)] if data else []
         encoded = [data for message in messages if (data := self.encode(message, tw))]
         if not encoded:
             return []
@@ -50,6 +65,8 @@ class Form:
             return self.codec.depth_one(body, tick)
         if snapshot:
             return self.codec.depth_two(body, tick, message.seq, {"snap": True})
+        if not self.stamps and message.totals is None:
+            return self.codec.depth_two(body, tick, message.seq)
         more: dict[str, Any] = {} if message.totals is None else {"m": totals(message.totals)}
         if not self.stamps:
             return self.codec.depth_two(body, tick, message.seq, more)
@@ -57,6 +74,24 @@ class Form:
         if message.ts_pub:
             more["tp"] = message.ts_pub // 1000
         return self.codec.stamped(body, tick, message.seq, more, tw)
+
+    def joined(self, segments: Sequence[Segment], max_bytes: int) -> Written:
+        """What a cohort is written of these: one frame where they fit."""
+        if len(segments) == 1:
+            segment = segments[0]
+            if segment.alone is None:
+                segment.alone = Written(segment.count, 1, self._frame(segment.count, [segment.content]))
+            return segment.alone
+        count = size = 0
+        contents = []
+        for segment in segments:
+            count += segment.count
+            size += len(segment.content)
+            contents.append(segment.content)
+        if size <= max_bytes:
+            return Written(count, 1, self._frame(count, contents))
+        frames = self.frames(segments, max_bytes)
+        return Written(count, len(frames), b"".join(frames))
 
     def frames(self, segments: Sequence[Segment], max_bytes: int) -> list[bytes]:
         """Whole frames of at most about `max_bytes` before they are compressed: clients refuse what is larger than

@@ -12,13 +12,13 @@ from feed.core.streams import Position, Stream
 from feed.core.ticks import Tick
 from feed.gateway.clock import Clock
 from feed.gateway.cohort import Cohort, Member, Selection
-from feed.gateway.flow import Flow
+from feed.gateway.fanout import Fanout
 from feed.gateway.forms import Form, Segment
 from feed.gateway.interest import Bus, Interest
 from feed.gateway.lane import Backfill
 from feed.gateway.live import LiveStream
 from feed.gateway.members import Members
-from feed.gateway.message import Message, stood_for
+from feed.gateway.message import Message
 from feed.gateway.meters import Meters
 from feed.gateway.paces import Paces
 from feed.gateway.resume import Place, absorb
@@ -48,7 +48,7 @@ class Hub:
         self.members = Members(self.interest, backfill, clock, knobs, flush.max_frame_bytes, self.meters)
         self._tails = Tails(knobs.tail_ticks)
         self._silent: Silent = frozenset()
-        self._paces = Paces(clock, self._touch)
+        self._fanout = Fanout(self.interest, Paces(clock, self._touch), self.meters, flush.max_frame_bytes)
 
     def opened(self, stream: Stream, at: Position, last: tuple[int, Tick] | None) -> None:
         live = self.interest.streams.get(stream)
@@ -148,19 +148,8 @@ class Hub:
         chosen = list(self._dirty) if streams is None else [live for live in streams if live in self._dirty]
         if not chosen:
             return
-        started, now_ns = self._clock.monotonic(), self._clock.now_ns()
-        outgoing: dict[Cohort, list[Segment]] = {}
-        flows: list[Flow] = []
-        for live in chosen:
-            flows += self._encode(live, started, now_ns, outgoing)
-        behind: list[Member] = []
-        for cohort, segments in outgoing.items():
-            frames = cohort.form.frames(segments, self._settings.max_frame_bytes)
-            data = frames[0] if len(frames) == 1 else b"".join(frames)
-            refused = cohort.write(data, started)
-            behind += refused
-            members = len(cohort.members) - len(refused)
-            self.meters.written(sum(segment.count for segment in segments), data, len(frames), members)
+        started = self._clock.monotonic()
+        flows, behind = self._fanout.write(chosen, started, self._clock.now_ns())
         for member in behind:
             self.members.fall_behind(member)
         # Not before: a tick that can't be encoded stays pending, so that `beat`, which is awaited, fails on it too;
@@ -193,31 +182,6 @@ class Hub:
         rates, kinds = dict(cohort.key.streams), dict(cohort.key.kinds)
         held = self.interest.held(rates, frozenset(kinds))
         return {live.key: live.sent(rates.get(live.stream, kinds.get(live.stream.kind, 0.0))).seq for live in held}
-
-    def _encode(
-        self, live: LiveStream, now: float, now_ns: int, outgoing: dict[Cohort, list[Segment]]
-    ) -> list[Flow]:  # fmt: skip
-        """Adds a stream's segments to those of its cohorts; answers the flows that gave something out."""
-        if not live.holders:
-            return []  # let go since; whoever holds the stream anew has another place in it
-        gave: list[Flow] = []
-        ready = {0.0: live.pending}
-        sent = False
-        for rate, form, cohorts in self.interest.audience(live):
-            if rate not in ready:
-                ready[rate] = self._paces.take(live, rate, now)
-                if ready[rate]:
-                    gave.append(live.flows[rate])
-                    self.meters.conflated("rate", stood_for(ready[rate]))
-            segments = form.segments(ready[rate], now_ns // 1000, self._settings.max_frame_bytes)
-            for cohort in cohorts if segments else ():
-                outgoing.setdefault(cohort, []).extend(segments)
-                sent = sent or not rate
-        if len(live.flows) >= len(ready):
-            live.flows = {rate: flow for rate, flow in live.flows.items() if rate in ready}
-        if sent:
-            self.meters.hops(live.pending[0], now_ns)
-        return gave
 
     def _frames(self, form: Form, segments: list[Segment]) -> bytes:
         return b"".join(form.frames(segments, self._settings.max_frame_bytes)) if segments else b""

@@ -6,7 +6,7 @@ from typing import Protocol
 from feed.core.streams import START, Position, Stream
 from feed.gateway.cohort import Cohort, CohortKey, Member, Selection
 from feed.gateway.forms import Form
-from feed.gateway.live import Cohorts, LiveStream
+from feed.gateway.live import Audience, Cohorts, LiveStream
 
 
 class Bus(Protocol):
@@ -25,6 +25,7 @@ class Interest:
         self.cohorts: dict[CohortKey, Cohort] = {}
         self.wild: dict[str, Cohorts] = {}
         self.version = 0  # rises when a wildcard may reach more than before
+        self._wild_version = 0  # rises when cohorts of wildcards come or go
         self._feed = feed
         self._bus = bus
         self._cohort_of: dict[Member, Cohort] = {}
@@ -84,8 +85,13 @@ class Interest:
             found |= {stream: live for stream, live in every if stream.kind in kinds and self._exists(live)}
         return [found[stream] for stream in sorted(found)]
 
-    def audience(self, live: LiveStream) -> Iterator[tuple[float, Form, list[Cohort]]]:
+    def audience(self, live: LiveStream) -> Audience:
         """The cohorts that get a stream, by rate and form: those that named it, and those that want all of its kind."""
+        if live.audience is None or live.audience_of != self._wild_version:
+            live.audience, live.audience_of = list(self._find_audience(live)), self._wild_version
+        return live.audience
+
+    def _find_audience(self, live: LiveStream) -> Iterator[tuple[float, Form, list[Cohort]]]:
         wild = self.wild.get(live.stream.kind, {})
         for rate in live.cohorts.keys() | wild.keys():
             named, all_of_kind = live.cohorts.get(rate, {}), wild.get(rate, {})
@@ -150,7 +156,10 @@ class Interest:
     def _new_cohort(self, key: CohortKey, now: float) -> Cohort:
         cohort = self.cohorts[key] = Cohort(key, now)
         for stream, rate in key.streams:
-            self.streams[stream].cohorts.setdefault(rate, {}).setdefault(key.form, {})[cohort] = None
+            live = self.streams[stream]
+            live.cohorts.setdefault(rate, {}).setdefault(key.form, {})[cohort] = None
+            live.audience = None
+        self._wild_version += bool(key.kinds)
         for kind, rate in key.kinds:
             self.wild.setdefault(kind, {}).setdefault(rate, {}).setdefault(key.form, {})[cohort] = None
         return cohort
@@ -162,8 +171,11 @@ class Interest:
         key = cohort.key
         del self.cohorts[key]
         for stream, rate in key.streams:
-            if stream in self.streams:
-                _discard(self.streams[stream].cohorts, rate, key.form, cohort)
+            live = self.streams.get(stream)
+            if live is not None:
+                _discard(live.cohorts, rate, key.form, cohort)
+                live.audience = None
+        self._wild_version += bool(key.kinds)
         for kind, rate in key.kinds:
             _discard(self.wild[kind], rate, key.form, cohort)
             if not self.wild[kind]:

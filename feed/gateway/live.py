@@ -8,20 +8,26 @@ from feed.core.ticks import Gap, Tick
 from feed.gateway.cohort import Cohort
 from feed.gateway.flow import Flow
 from feed.gateway.forms import Form
-from feed.gateway.message import Message, of_entry, of_epoch, of_hole
+from feed.gateway.message import Message, newest_tick, of_entry, of_epoch, of_hole
 from feed.gateway.tail import Tail
 
 Cohorts = dict[float, dict[Form, dict[Cohort, None]]]
 """By rate and form."""
+Audience = list[tuple[float, Form, list[Cohort]]]
+"""Who gets a stream, by rate and form."""
 
 
 class LiveStream:
     """Held by `holders` clients (and once more by a wildcard); `at` is None until the bus has opened it.
 
-    `tail.end` is where the clients of every tick stand, `last` the last tick up to there.
+    `tail.end` is where the clients of every tick stand, `last` the last tick up to there. `audience` is who gets it, as
+    found at a version of the feed's wildcards; None where cohorts of its own have come or gone since.
     """
 
-    __slots__ = ("at", "cohorts", "flows", "holders", "key", "last", "pending", "stream", "tail", "waiting")
+    __slots__ = (
+        "at", "audience", "audience_of", "cohorts", "flows", "holders", "key", "last", "pending", "stream", "tail",
+        "waiting",
+    )  # fmt: skip
 
     def __init__(self, stream: Stream, since: Position | None = None) -> None:
         self.stream = stream
@@ -31,6 +37,8 @@ class LiveStream:
         self.pending: list[Message] = []
         self.tail = Tail(since or START)
         self.cohorts: Cohorts = {}
+        self.audience: Audience | None = None
+        self.audience_of = 0
         self.flows: dict[float, Flow] = {}
         self.holders = 0
         self.waiting: dict[Callable[[], None], None] = {}
@@ -50,10 +58,14 @@ class LiveStream:
         if self.at is not None and self.at.epoch is None:
             # a client that was told of no epoch could not resume from what it is about to get
             self.enter(Position(batch.epoch, batch.first), batch.ts_gateway)
-        for seq, entry in enumerate(batch.entries, batch.first):
-            self.pending.append(of_entry(self.key, batch.epoch, seq, entry, batch.ts_pub, batch.ts_gateway))
-        self.at = Position(batch.epoch, batch.first + len(batch.entries) - 1)
-        return [entry for entry in batch.entries if isinstance(entry, Gap)]
+        epoch, first, ts_pub, ts_gateway, entries = batch
+        gaps: list[Gap] = []
+        for seq, entry in enumerate(entries, first):
+            self.pending.append(of_entry(self.key, epoch, seq, entry, ts_pub, ts_gateway))
+            if isinstance(entry, Gap):
+                gaps.append(entry)
+        self.at = Position(epoch, first + len(entries) - 1)
+        return gaps
 
     def skip(self, hole: Hole, now_ns: int) -> None:
         """Names entries that nobody will get, and stands behind them."""
@@ -90,6 +102,6 @@ class LiveStream:
     def flushed(self) -> int:
         """What was pending is sent; answers how many messages the tail grew by."""
         chunk, self.pending = self.pending, []
-        self.last = next((message for message in reversed(chunk) if message.tick is not None), self.last)
+        self.last = newest_tick(chunk) or self.last
         self.tail.append(chunk)
         return len(chunk)

@@ -1,6 +1,6 @@
 """What a stream says, message by message, as every client of it shares it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from feed.bus.entry import Entry
@@ -41,7 +41,7 @@ class Message:
         self.ts_gateway = ts_gateway
         self.fields = fields
         self.totals = totals
-        self._bodies: dict[str, bytes] = {}
+        self._bodies: dict[str, bytes] | None = None
 
     @property
     def at(self) -> Position:
@@ -49,6 +49,8 @@ class Message:
 
     def body(self, codec: Codec, tick: Tick) -> bytes:
         """The tick's bytes in one encoding, made at first use."""
+        if self._bodies is None:
+            self._bodies = {}
         body = self._bodies.get(codec.name)
         if body is None:
             body = self._bodies[codec.name] = codec.body(tick)
@@ -86,6 +88,13 @@ def of_log(key: str, record: Record, entries: Iterable[tuple[int, Entry]], ts_ga
             found.append(of_epoch(key, Position(epoch, seq), ts_gateway))
         found.append(of_entry(key, epoch, seq, entry, 0, ts_gateway))
     return found
+
+
+def newest_tick(messages: Sequence[Message]) -> Message | None:
+    """The last of these that is a tick."""
+    if messages and messages[-1].tick is not None:
+        return messages[-1]
+    return next((message for message in reversed(messages) if message.tick is not None), None)
 
 
 def stood_for(messages: Iterable[Message]) -> int:

@@ -37,10 +37,11 @@ class Meters:
     def gap(self, cause: str) -> None:
         metrics.GATEWAY_GAPS.labels(self._feed, cause).inc()
 
-    def written(self, messages: int, data: bytes, frames: int, members: int) -> None:
-        self._messages.inc(messages * members)
-        self._bytes.inc(len(data) * members)
-        self._frames.inc(frames * members)
+    def written(self, messages: int, size: int, frames: int) -> None:
+        """What all clients of cohorts were written in a flush; `size` in bytes."""
+        self._messages.inc(messages)
+        self._bytes.inc(size)
+        self._frames.inc(frames)
 
     def given(self, messages: int, data: bytes) -> None:
         """What one client was written that is in a lane."""

@@ -14,7 +14,7 @@ import orjson
 
 from feed.core.ticks import NS_PER_S, Quote, Tick, Trade
 from feed.wire.fields import depth_two_field, tick_fields
-from feed.wire.frames import BINARY, TEXT, frame
+from feed.wire.frames import BINARY, TEXT, frame, header
 
 _pack = msgpack.Packer().pack
 
@@ -98,7 +98,8 @@ class Json:
         return b",".join(messages)
 
     def frame(self, count: int, contents: Sequence[bytes]) -> bytes:  # noqa: ARG002 - JSON needs no count
-        return frame(TEXT, b"[%b]" % b",".join(contents))
+        content = b",".join(contents)
+        return b"%b[%b]" % (header(TEXT, len(content) + 2), content)
 
 
 class MessagePack:
@@ -141,7 +142,9 @@ class MessagePack:
         return b"".join(messages)
 
     def frame(self, count: int, contents: Sequence[bytes]) -> bytes:
-        return frame(BINARY, b"".join((_array_header(count), *contents)))
+        start = _array_header(count)
+        content = b"".join(contents)
+        return b"%b%b%b" % (header(BINARY, len(start) + len(content)), start, content)
 
 
 JSON: Final[Codec] = Json()

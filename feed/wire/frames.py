@@ -1,5 +1,9 @@
 """WebSocket frames as a server writes them (RFC 6455 section 5.2): final and unmasked."""
 
+from struct import Struct
+
+_TWO, _FOUR, _TEN = Struct(">BB"), Struct(">BBH"), Struct(">BBQ")
+
 TEXT = 0x81
 BINARY = 0x82
 PONG = 0x8A
@@ -9,12 +13,16 @@ RSV1 = 0x40
 
 def frame(opcode: int, payload: bytes) -> bytes:
     """One whole frame. `opcode` is TEXT, BINARY or PONG (with at most 125 bytes)."""
-    size = len(payload)
+    return header(opcode, len(payload)) + payload
+
+
+def header(opcode: int, size: int) -> bytes:
+    """What comes before a payload of `size` bytes."""
     if size < 126:
-        return bytes((opcode, size)) + payload
+        return _TWO.pack(opcode, size)
     if size < 65_536:
-        return bytes((opcode, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((opcode, 127)) + size.to_bytes(8, "big") + payload
+        return _FOUR.pack(opcode, 126, size)
+    return _TEN.pack(opcode, 127, size)
 
 
 def payload(data: bytes) -> memoryview:

@@ -1,0 +1,76 @@
+"""A flush: what streams have pending becomes segments, once per form, and frames, once per cohort; each client gets one
+write."""
+
+from collections.abc import Iterable
+
+from feed.gateway.cohort import Cohort, Member
+from feed.gateway.flow import Flow
+from feed.gateway.forms import Segment
+from feed.gateway.interest import Interest
+from feed.gateway.live import LiveStream
+from feed.gateway.message import stood_for
+from feed.gateway.meters import Meters
+from feed.gateway.paces import Paces
+
+Outgoing = dict[Cohort, list[Segment]]
+
+
+class Fanout:
+    """Writes to the cohorts of a feed. What it has written counts as sent only when the caller says so: a tick that
+    can't be encoded stays pending."""
+
+    def __init__(self, interest: Interest, paces: Paces, meters: Meters, max_frame_bytes: int) -> None:
+        self._interest = interest
+        self._paces = paces
+        self._meters = meters
+        self._max_frame_bytes = max_frame_bytes
+
+    def write(self, streams: Iterable[LiveStream], now: float, now_ns: int) -> tuple[list[Flow], list[Member]]:
+        """Answers the flows that gave something out, and the clients that did not take what they were due."""
+        outgoing: Outgoing = {}
+        flows: list[Flow] = []
+        for live in streams:
+            # without holders it was let go since: whoever holds the stream anew has another place in it
+            if live.holders:
+                self._encode(live, now, now_ns, outgoing, flows)
+        behind: list[Member] = []
+        messages = size = frames = 0
+        for cohort, segments in outgoing.items():
+            made = cohort.form.joined(segments, self._max_frame_bytes)
+            refused = cohort.write(made.data, now)
+            if refused:
+                behind += refused
+            members = len(cohort.members) - len(refused)
+            messages += made.messages * members
+            size += len(made.data) * members
+            frames += made.frames * members
+        self._meters.written(messages, size, frames)
+        return flows, behind
+
+    def _encode(self, live: LiveStream, now: float, now_ns: int, outgoing: Outgoing, flows: list[Flow]) -> None:
+        """Adds a stream's segments to those of its cohorts."""
+        rates = {0.0: live.pending}
+        sent = False
+        for rate, form, cohorts in self._interest.audience(live):
+            messages = rates.get(rate)
+            if messages is None:
+                messages = rates[rate] = self._paces.take(live, rate, now)
+                if messages:
+                    flows.append(live.flows[rate])
+                    self._meters.conflated("rate", stood_for(messages))
+            if not messages:
+                continue
+            segments = form.segments(messages, now_ns // 1000, self._max_frame_bytes)
+            if not segments:
+                continue
+            sent = sent or not rate
+            for cohort in cohorts:
+                waiting = outgoing.get(cohort)
+                if waiting is None:
+                    outgoing[cohort] = segments.copy()
+                else:
+                    waiting += segments
+        if len(live.flows) >= len(rates):
+            live.flows = {rate: flow for rate, flow in live.flows.items() if rate in rates}
+        if sent:
+            self._meters.hops(live.pending[0], now_ns)
