@@ -11,36 +11,15 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import orjson
 import uvloop
 
-KINDS = ("trades", "quotes")
-KIND_OF = {"t": "trades", "q": "quotes"}
+from tests.soak.tally import KINDS, Tally
 
-
-@dataclass
-class Tally:
-    """What all clients together saw."""
-
-    messages: int = 0
-    frames: int = 0
-    holes: int = 0
-    repeats: int = 0
-    gaps: int = 0
-    first_faults: list[str] = field(default_factory=list)
-    delays_ms: list[float] = field(default_factory=list)
-
-    def fault(self, text: str) -> None:
-        if len(self.first_faults) < 10:
-            self.first_faults.append(text)
-
-    def percentile(self, share: float) -> float | None:
-        delays = sorted(self.delays_ms)
-        return round(delays[min(len(delays) - 1, int(share * len(delays)))], 3) if delays else None
+SAMPLED_EVERY: Final = 16
 
 
 async def client(http: aiohttp.ClientSession, url: str, symbols: Sequence[str], tally: Tally, end: float) -> None:
@@ -57,11 +36,12 @@ async def client(http: aiohttp.ClientSession, url: str, symbols: Sequence[str], 
             except TimeoutError:
                 return
             if frame.type is not aiohttp.WSMsgType.TEXT:
-                tally.fault(f"the connection ended: {frame}")
-                tally.holes += 1
+                tally.ended(f"the connection ended: {frame}")
                 return
-            tally.frames += 1
-            check(orjson.loads(frame.data), at, tally)
+            messages = orjson.loads(frame.data)
+            tally.check(messages, at)
+            if tally.frames % SAMPLED_EVERY == 0:
+                tally.sample(messages[-1])
 
 
 async def answered(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
@@ -71,28 +51,6 @@ async def answered(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
         if message["T"] == "subscription":
             return message
         assert message["T"] == "heartbeat", message
-
-
-def check(messages: list[dict[str, object]], at: dict[str, int], tally: Tally) -> None:
-    """Counts one frame's messages, and what is wrong with their numbers."""
-    for message in messages:
-        kind = KIND_OF.get(str(message["T"]))
-        if kind is None:
-            tally.gaps += message["T"] == "gap"
-            continue
-        key = f"{kind}:{message['S']}"
-        seq = int(str(message["q"]))
-        if seq > at[key] + 1:
-            tally.holes += 1
-            tally.fault(f"{key}: {at[key]} then {seq}")
-        elif seq <= at[key]:
-            tally.repeats += 1
-            tally.fault(f"{key}: {at[key]} then {seq} again")
-        at[key] = seq
-        tally.messages += 1
-    last = messages[-1]
-    if "tp" in last and tally.frames % 16 == 0:
-        tally.delays_ms.append(time.time() * 1000 - int(str(last["tp"])) / 1000)
 
 
 async def audience(url: str, clients: int, symbols_each: int, seconds: float, seed: int) -> Tally:
@@ -118,11 +76,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     tally = uvloop.run(audience(asked.url, asked.clients, asked.symbols_each, asked.seconds, asked.seed))
-    print(json.dumps({
-        "clients": asked.clients, "seconds": asked.seconds, "messages": tally.messages, "frames": tally.frames,
-        "holes": tally.holes, "repeats": tally.repeats, "gaps": tally.gaps, "faults": tally.first_faults,
-        "delay_ms": {"p50": tally.percentile(0.5), "p99": tally.percentile(0.99), "max": tally.percentile(1.0)},
-    }))  # fmt: skip
+    print(json.dumps({"clients": asked.clients, "seconds": asked.seconds, **tally.report()}))
 
 
 if __name__ == "__main__":

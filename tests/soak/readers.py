@@ -20,27 +20,10 @@ from urllib.parse import urlsplit
 import orjson
 import uvloop
 
-KINDS: Final = ("trades", "quotes")
-KIND_OF: Final = {"t": "trades:", "q": "quotes:"}
+from tests.soak.tally import KINDS, Tally
+
 HANDSHAKES_AT_ONCE: Final = 100
 SMALL_BUFFER: Final = 16_384
-
-
-class Tally:
-    """What the reading clients saw together."""
-
-    def __init__(self) -> None:
-        self.messages = self.frames = self.holes = self.repeats = self.gaps = self.conflated = self.closed = 0
-        self.first_faults: list[str] = []
-        self.delays_ms: list[float] = []
-
-    def fault(self, text: str) -> None:
-        if len(self.first_faults) < 10:
-            self.first_faults.append(text)
-
-    def percentile(self, share: float) -> float | None:
-        delays = sorted(self.delays_ms)
-        return round(delays[min(len(delays) - 1, int(share * len(delays)))], 3) if delays else None
 
 
 class Reading(asyncio.Protocol):
@@ -70,8 +53,7 @@ class Reading(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - part of the interface
         if not self._leaving:
-            self._tally.closed += 1
-            self._tally.fault("a connection ended")
+            self._tally.ended("a connection ended")
         if not self.ready.done():
             self.ready.set_result(None)
 
@@ -134,30 +116,11 @@ class Reading(asyncio.Protocol):
         self.ready.set_result(None)
 
     def _check(self, messages: list[dict[str, Any]], at: dict[str, int]) -> None:
-        tally = self._tally
-        tally.frames += 1
-        for message in messages:
-            kind = KIND_OF.get(message["T"])
-            if kind is None:
-                tally.gaps += message["T"] == "gap"
-                if message["T"] == "epoch":
-                    self.epochs[message["stream"]] = message["epoch"]
-                continue
-            key, seq = kind + message["S"], message["q"]
-            first = seq
-            if "m" in message:
-                first, tally.conflated = message["m"]["q0"], tally.conflated + message["m"]["n"] - 1
-            if first > at[key] + 1:
-                tally.holes += 1
-                tally.fault(f"{key}: {at[key]} then {first}")
-            elif first <= at[key]:
-                tally.repeats += 1
-                tally.fault(f"{key}: {at[key]} then {first} again")
-            at[key] = seq
-        tally.messages += len(messages)
-        last = messages[-1]
-        if self._sample and "tp" in last:
-            tally.delays_ms.append(time.time() * 1000 - last["tp"] / 1000)
+        for message in self._tally.check(messages, at):
+            if message["T"] == "epoch":
+                self.epochs[message["stream"]] = message["epoch"]
+        if self._sample:
+            self._tally.sample(messages[-1])
 
 
 def request(host: str, path: str) -> bytes:
@@ -239,11 +202,7 @@ async def crowd(url: str, clients: int, stalled: int, each: int, seconds: float,
         sock.close()
     return {
         "clients": clients, "stalled": stalled, "cut_off": cut, "seconds": round(took, 1),
-        "messages": tally.messages, "messages_per_s": round(measured / took),
-        "frames": tally.frames, "holes": tally.holes, "repeats": tally.repeats, "gaps": tally.gaps,
-        "conflated": tally.conflated, "closed": tally.closed, "faults": tally.first_faults,
-        "own_cpu": round(used / took, 2),
-        "delay_ms": {"p50": tally.percentile(0.5), "p99": tally.percentile(0.99), "max": tally.percentile(1.0)},
+        "messages_per_s": round(measured / took), "own_cpu": round(used / took, 2), **tally.report(),
     }  # fmt: skip
 
 

@@ -23,7 +23,8 @@ import uvloop
 
 from feed.bus.embedded import EmbeddedServer, ask
 from tests.integration.service import Service, running
-from tests.soak.readers import Reading, Tally
+from tests.soak.readers import Reading
+from tests.soak.tally import Tally
 
 SPREAD_S = 2.0  # over which clients come back, as those that jitter do
 
@@ -81,10 +82,8 @@ async def storm(redis: EmbeddedServer, first: Service, second: Service, clients:
     spent = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
     return {
         "clients": clients, "streams_each": 2 * each, "connected_in_s": round(connected_s, 1),
-        "resumed_in_s": round(resumed_s, 1), "messages": tally.messages, "after_resume": tally.messages - delivered,
-        "holes": tally.holes, "repeats": tally.repeats, "gaps": tally.gaps, "conflated": tally.conflated,
-        "not_recovered": sum(protocol.not_recovered for protocol in back), "closed": tally.closed,
-        "faults": tally.first_faults, "redis_calls": spent,
+        "resumed_in_s": round(resumed_s, 1), "after_resume": tally.messages - delivered,
+        "not_recovered": sum(protocol.not_recovered for protocol in back), **tally.report(), "redis_calls": spent,
     }  # fmt: skip
 
 
