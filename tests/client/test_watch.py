@@ -109,7 +109,7 @@ def test_stops_while_it_waits_to_reconnect() -> None:
         async with FakeGateway(["AAPL"]).serve() as gateway:
             seen = Seen(f"{gateway.url}/v2/sim", ["AAPL"], terminal=True, refresh_s=0.02)
             running = asyncio.create_task(seen.run(lambda seen: "● waiting" in seen.out))
-            await until(lambda: bool(gateway.clients))
+            await until(lambda: "● live" in seen.out)  # before it has subscribed, a loss is not shown
             gateway.refuse = True
             await gateway.close(4008)
             assert await running == 0
