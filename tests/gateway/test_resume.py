@@ -30,6 +30,16 @@ async def position(client: Client) -> dict[str, Any]:
     return state
 
 
+async def missed(stage: Stage, count: int, before: int = 3) -> dict[str, Any]:
+    """Where a client stood that left, after `before` trades and with nobody else there; `count` more came since."""
+    async with stage.client(2) as first:
+        await publish(stage, before)
+        at = await position(first)
+    await stage.gone()
+    await publish(stage, count)
+    return at
+
+
 @BOTH
 def test_what_was_missed_comes_first_from_the_tail(redis_url: str, packed: bool) -> None:
     async def scene() -> None:
@@ -51,11 +61,7 @@ def test_what_was_missed_comes_first_from_the_tail(redis_url: str, packed: bool)
 def test_what_was_missed_comes_from_the_log_where_nobody_kept_it(redis_url: str) -> None:
     async def scene() -> None:
         async with serving(redis_url) as stage:
-            async with stage.client(2) as first:
-                await publish(stage, 3)
-                at = await position(first)
-            await stage.gone()
-            await publish(stage, 900)
+            at = await missed(stage, 900)
             async with stage.client(2) as client:
                 answer = await client.subscribe(trades=["BTC/USDT"], since=since(at))
                 assert answer["streams"][KEY]["recovered"] is True
@@ -68,11 +74,7 @@ def test_what_was_missed_comes_from_the_log_where_nobody_kept_it(redis_url: str)
 def test_what_history_does_not_reach_is_a_gap_and_a_snapshot(redis_url: str) -> None:
     async def scene() -> None:
         async with serving(redis_url) as stage:
-            async with stage.client(2) as first:
-                await publish(stage, 3)
-                at = await position(first)
-            await stage.gone()
-            await publish(stage, 3_000)
+            at = await missed(stage, 3_000)
             async with stage.client(2) as client:
                 answer = await client.subscribe(trades=["BTC/USDT"], since=since(at))
                 state = answer["streams"][KEY]
@@ -89,11 +91,8 @@ def test_what_history_does_not_reach_is_a_gap_and_a_snapshot(redis_url: str) -> 
 def test_a_position_from_before_the_first_tick_is_one_to_resume_from(redis_url: str) -> None:
     async def scene() -> None:
         async with serving(redis_url) as stage:
-            async with stage.client(2) as first:
-                at = await position(first)
-                assert at == {"epoch": None, "seq": 0, "rate": 0}
-            await stage.gone()
-            await publish(stage, 4)
+            at = await missed(stage, 4, before=0)
+            assert at == {"epoch": None, "seq": 0, "rate": 0}
             async with stage.client(2) as client:
                 answer = await client.subscribe(trades=["BTC/USDT"], since=since(at))
                 assert answer["streams"][KEY]["recovered"] is True
@@ -140,11 +139,7 @@ def test_many_who_resume_the_same_read_the_log_once(redis_url: str) -> None:
 
     async def scene() -> None:
         async with serving(redis_url) as stage:
-            async with stage.client(2) as first:
-                await publish(stage, 3)
-                at = await position(first)
-            await stage.gone()
-            await publish(stage, 50)
+            at = await missed(stage, 50)
             before = reads()
 
             async def resume(n: int) -> list[int]:
