@@ -9,7 +9,7 @@ from feed.core.ticks import Gap
 from feed.gateway.lane import FULL_BYTES
 from feed.gateway.resume import Place
 from feed.settings import Gateway
-from tests.gateway.hub_stage import EPOCH, T0, Client, Stage, seqs, stream
+from tests.gateway.hub_stage import EPOCH, T0, Client, Stage, seqs, stream, tick
 
 A, B, QA, BARS = stream("A"), stream("B"), stream("A", "quotes"), stream("A", "bars")
 FULL = 1 << 20
@@ -166,7 +166,8 @@ def test_no_socket_is_given_more_than_fits(rooms: list[int], count: int) -> None
     assert got + seqs(slow.read()) == list(range(1, count + 1))
 
 
-def test_what_the_tail_has_let_go_is_read_from_the_log() -> None:
+def behind_the_tail() -> tuple[Stage, Client]:
+    """A client that is owed the trades 1 to 50 where the tail keeps ten: it has asked the log."""
     stage, slow = Stage(Gateway(tail_ticks=10)), Client()
     stage.subscribe(slow, A)
     slow.waiting = FULL
@@ -176,8 +177,11 @@ def test_what_the_tail_has_let_go_is_read_from_the_log() -> None:
     slow.waiting = 0
     stage.clock.turn(0.05)
     assert (slow.writes, len(stage.log.asks)) == ([], 1)
-    from tests.gateway.hub_stage import tick
+    return stage, slow
 
+
+def test_what_the_tail_has_let_go_is_read_from_the_log() -> None:
+    stage, slow = behind_the_tail()
     stage.log.answer({n: tick(A, n) for n in range(1, 51)})
     stage.clock.turn(0.05)
     assert seqs(slow.read()) == list(range(1, 51))
@@ -185,16 +189,7 @@ def test_what_the_tail_has_let_go_is_read_from_the_log() -> None:
 
 
 def test_what_the_log_has_let_go_too_is_named() -> None:
-    stage, slow = Stage(Gateway(tail_ticks=10)), Client()
-    stage.subscribe(slow, A)
-    slow.waiting = FULL
-    for _ in range(50):
-        stage.ticks(A)
-        stage.clock.turn(0.01)
-    slow.waiting = 0
-    stage.clock.turn(0.05)
-    from tests.gateway.hub_stage import tick
-
+    stage, slow = behind_the_tail()
     stage.log.answer({n: tick(A, n) for n in range(31, 51)})
     stage.clock.turn(0.05)
     gap, *rest = [message for message in slow.read() if "q" in message or message["T"] == "gap"]
