@@ -119,18 +119,10 @@ class CohortKey(NamedTuple):
 class Cohort:
     """Clients that get the same bytes: built once per flush, written to each."""
 
-    __slots__ = ("key", "members", "sent_at")
+    __slots__ = ("form", "key", "members", "sent_at")
 
     def __init__(self, key: CohortKey, now: float) -> None:
         self.key = key
+        self.form = key.form
         self.members: dict[Member, None] = {}
         self.sent_at = now
-
-    @property
-    def form(self) -> Form:
-        return self.key.form
-
-    def write(self, data: bytes, now: float) -> list[Member]:
-        """Answers those that did not take it."""
-        self.sent_at = now
-        return [member for member in self.members if not member.write(data)]

@@ -36,14 +36,16 @@ class Fanout:
         behind: list[Member] = []
         messages = size = frames = 0
         for cohort, segments in outgoing.items():
-            made = cohort.form.joined(segments, self._max_frame_bytes)
-            refused = cohort.write(made.data, now)
-            if refused:
-                behind += refused
-            members = len(cohort.members) - len(refused)
-            messages += made.messages * members
-            size += len(made.data) * members
-            frames += made.frames * members
+            written = cohort.form.joined(segments, self._max_frame_bytes)
+            data, members = written.data, len(cohort.members)
+            for member in cohort.members:
+                if not member.write(data):
+                    behind.append(member)
+                    members -= 1
+            cohort.sent_at = now
+            messages += written.messages * members
+            frames += written.frames * members
+            size += len(data) * members
         self._meters.written(messages, size, frames)
         return flows, behind
 

@@ -1,13 +1,13 @@
 """How one kind of client gets its bytes: encoding, depth, stamps, compression. Clients of one form share them all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from feed.gateway.message import Message
+from feed.wire import messages
 from feed.wire.codec import JSON, MSGPACK, Codec
 from feed.wire.deflate import compressed
-from feed.wire.messages import totals
 
 
 class Segment:
@@ -41,13 +41,13 @@ class Form:
     stamps: bool
     deflate: bool
 
-    def segments(self, messages: Sequence[Message], tw_us: int, max_bytes: int) -> list[Segment]:
+    def segments(self, said: Sequence[Message], tw_us: int, max_bytes: int) -> list[Segment]:
         """The messages as segments of at most `max_bytes` each (a single message may be larger)."""
         tw = self.codec.stamp(tw_us) if self.stamps else b""
-        if len(messages) == 1:
-            data = self.encode(messages[0], tw)
+        if len(said) == 1:
+            data = self.encode(said[0], tw)
             return [Segment(1, data)] if data else []
-        encoded = [data for message in messages if (data := self.encode(message, tw))]
+        encoded = [data for message in said if (data := self.encode(message, tw))]
         if not encoded:
             return []
         size = sum(map(len, encoded))
@@ -67,7 +67,7 @@ class Form:
             return self.codec.depth_two(body, tick, message.seq, {"snap": True})
         if not self.stamps and message.totals is None:
             return self.codec.depth_two(body, tick, message.seq)
-        more: dict[str, Any] = {} if message.totals is None else {"m": totals(message.totals)}
+        more: dict[str, Any] = {} if message.totals is None else {"m": messages.totals(message.totals)}
         if not self.stamps:
             return self.codec.depth_two(body, tick, message.seq, more)
         more |= {"ti": tick.ts_recv // 1000, "tg": message.ts_gateway // 1000}
@@ -108,6 +108,10 @@ class Form:
             contents.append(segment.content)
         frames.append(self._frame(count, contents))
         return frames
+
+    def heartbeat(self, now_ns: int, seqs: Mapping[str, int] | None) -> bytes:
+        """A whole frame; `seqs` as in `wire.messages.heartbeat`."""
+        return self.codec.control(messages.heartbeat(self.codec.time(now_ns), seqs))
 
     def _frame(self, count: int, contents: Sequence[bytes]) -> bytes:
         data = self.codec.frame(count, contents)

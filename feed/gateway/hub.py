@@ -25,7 +25,6 @@ from feed.gateway.resume import Place, absorb
 from feed.gateway.status import STALE, Silent, changed, frames, state
 from feed.gateway.tails import Tails
 from feed.settings import Flush, Gateway
-from feed.wire import messages
 
 
 class Hub:
@@ -167,12 +166,10 @@ class Hub:
         now, now_ns = self._clock.monotonic(), self._clock.now_ns()
         for cohort in self.interest.cohorts.values():
             if cohort.form.depth == 2 and now - cohort.sent_at >= silence_s:
-                codec = cohort.form.codec
-                beat = codec.control(
-                    messages.heartbeat(codec.time(now_ns), self._seqs(cohort) if self.bus_up else None)
-                )
-                # one that has no room for it has other messages to read
-                cohort.write(beat, now)
+                beat = cohort.form.heartbeat(now_ns, self._seqs(cohort) if self.bus_up else None)
+                for member in cohort.members:
+                    member.write(beat)  # one that has no room for it has other messages to read
+                cohort.sent_at = now
         self.meters.tail(self._tails.messages)
         self.members.lanes.beat(silence_s, self.bus_up)
         self.members.lanes.judge()

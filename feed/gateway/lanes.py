@@ -8,7 +8,6 @@ from feed.gateway.cohort import Member
 from feed.gateway.lane import Lane
 from feed.gateway.meters import Meters
 from feed.settings import Gateway
-from feed.wire.messages import heartbeat
 
 # A lane is looked at this often, while some lane moves and while none does.
 MOVING_S: Final = 0.002
@@ -84,8 +83,7 @@ class Lanes:
         now, now_ns = self._clock.monotonic(), self._clock.now_ns()
         for lane in self._lanes.values():
             if lane.form.depth == 2 and now - lane.sent_at >= silence_s and not lane.member.backlog():
-                codec = lane.form.codec
-                lane.member.put(codec.control(heartbeat(codec.time(now_ns), lane.seqs() if bus_up else None)))
+                lane.member.put(lane.form.heartbeat(now_ns, lane.seqs() if bus_up else None))
                 lane.sent_at = now
 
     def judge(self) -> None:

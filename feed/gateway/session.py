@@ -66,6 +66,12 @@ class Session:
     ) -> None:
         self._socket = socket
         self._transport = transport
+        # bound once: `write` is called for each client and flush
+        self._out, self._waiting, self._is_closing = (
+            transport.write,
+            transport.get_write_buffer_size,
+            transport.is_closing,
+        )
         self._hub = hub
         self._codec = codec
         self._depth = depth
@@ -81,12 +87,12 @@ class Session:
 
     def write(self, data: bytes) -> bool:
         """Sends whole frames; False where the client has too much to read already. Of no effect on a closing one."""
-        if self._ending is not None or self._socket.closed or self._transport.is_closing():
+        if self._ending is not None or self._socket.closed or self._is_closing():
             return True
-        waiting = self._transport.get_write_buffer_size()
-        if waiting > BEHIND_BYTES or waiting + len(data) > self._settings.outbox_bytes:
+        waiting = self._waiting()
+        if waiting and (waiting > BEHIND_BYTES or waiting + len(data) > self._settings.outbox_bytes):
             return False
-        self._transport.write(data)
+        self._out(data)
         return True
 
     def put(self, data: bytes) -> None:
