@@ -1,8 +1,11 @@
 """Every metric of the service, in one place. Children are bound by their users; what hot paths count is a tally."""
 
-from prometheus_client import Counter, Gauge, Info
+from typing import Final
+
+from prometheus_client import PLATFORM_COLLECTOR, Counter, Gauge, Info
 
 from feed import __version__
+from feed.exposition import Across, Rules
 from feed.tally import Spreads, Tallies
 
 # Negative buckets: a venue's clock may run ahead of ours (1.27 s in one recording), and a clamped delay is a lie.
@@ -70,3 +73,26 @@ GATEWAY_HANDSHAKES = Counter("feed_gateway_handshakes", "WebSocket handshakes, b
 GATEWAY_ERRORS = Counter("feed_gateway_errors", "Error messages sent to clients, by code.", ["code"])
 GATEWAY_CLOSES = Counter("feed_gateway_closes", "Connections that the gateway closed, by close code.", ["code"])
 GATEWAY_FLUSH = Spreads("feed_gateway_flush_seconds", "Time that one flush takes.", ["feed"], buckets=COST_BUCKETS)
+
+GATEWAY_WORKERS = Gauge("feed_gateway_workers", "Worker processes that the gateway was told to have.")
+GATEWAY_WORKERS_UP = Gauge("feed_gateway_workers_up", "Worker processes that listen, and answer their parent.")
+GATEWAY_WORKER_RESTARTS = Counter("feed_gateway_worker_restarts", "Workers started again, by why.", ["cause"])
+
+# How the gauges of a gateway's workers become one. What must hold of every client's worker is the worst of them all.
+ACROSS_WORKERS: Final[Rules] = {
+    family.name: how
+    for how, gauges in (
+        (
+            Across.SUM,
+            (
+                PUBLISH_BUFFERED, GATEWAY_CONNECTIONS, GATEWAY_SUBSCRIPTIONS, GATEWAY_COHORTS, GATEWAY_STREAMS,
+                GATEWAY_LANES, GATEWAY_TAIL, GATEWAY_WORKERS, GATEWAY_WORKERS_UP,
+            ),
+        ),
+        (Across.LEAST, (INGEST_CONNECTED, BUS_CONNECTED, BUS_WORKERS, BUS_FEED_LIVE)),
+        (Across.MOST, (BUS_SILENT,)),
+        (Across.SAME, (PLATFORM_COLLECTOR,)),
+    )
+    for gauge in gauges
+    for family in gauge.collect()
+}  # fmt: skip
