@@ -1,6 +1,6 @@
 """The admin port: metrics for Prometheus, liveness and readiness for whoever runs the process."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,16 +16,23 @@ class Admin:
     """Serves while its context is open. Port 0 takes a free one; `.port` says which.
 
     `not_ready()` is asked at each probe: why the process should get no clients now, or "" when it should. Liveness is
-    not its business: a draining or waiting process is alive. Entering raises OSError where the port can't be had.
+    not its business: a draining or waiting process is alive. `refresh` is awaited before each scrape. Entering raises
+    OSError where the port can't be had.
     """
 
     def __init__(
-        self, host: str, port: int, not_ready: Callable[[], str], registry: CollectorRegistry = REGISTRY
+        self,
+        host: str,
+        port: int,
+        not_ready: Callable[[], str],
+        registry: CollectorRegistry = REGISTRY,
+        refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self._not_ready = not_ready
         self._registry = registry
+        self._refresh = refresh
         app = web.Application()
         app.add_routes(
             [
@@ -52,6 +59,8 @@ class Admin:
         await self._runner.cleanup()
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        if self._refresh is not None:
+            await self._refresh()
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 

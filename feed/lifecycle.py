@@ -85,14 +85,15 @@ def raise_open_files() -> int:
     return soft
 
 
-def report_faults(debug: bool) -> None:
-    """From here on an exception that nobody caught prints one line, and its traceback only for `debug`."""
+def report_faults(debug: bool, who: str = "feed") -> None:
+    """From here on an exception that nobody caught prints one line that begins with `who`, and its traceback only for
+    `debug`."""
 
     def hook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
         if debug:
             traceback.print_exception(kind, fault, trace)
         for leaf in leaves(fault):
-            print(f"feed: {describe(leaf)}", file=sys.stderr)
+            print(f"{who}: {describe(leaf)}", file=sys.stderr)
 
     sys.excepthook = hook
 

@@ -15,10 +15,15 @@ from feed.admin import Admin
 Visit = Callable[[ClientSession], Awaitable[None]]
 
 
-def served(visit: Visit, not_ready: Callable[[], str] = str, registry: CollectorRegistry | None = None) -> None:
+def served(
+    visit: Visit,
+    not_ready: Callable[[], str] = str,
+    registry: CollectorRegistry | None = None,
+    refresh: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     async def main() -> None:
         async with (
-            Admin("127.0.0.1", 0, not_ready, registry or CollectorRegistry()) as admin,
+            Admin("127.0.0.1", 0, not_ready, registry or CollectorRegistry(), refresh) as admin,
             ClientSession(f"http://127.0.0.1:{admin.port}") as session,
         ):
             await visit(session)
@@ -70,6 +75,22 @@ def test_metrics_in_the_format_that_was_asked_for(accept: str, content_type: str
             assert samples["feed_test_ticks_total"] == 3
 
     served(visit, registry=registry)
+
+
+def test_what_is_scraped_was_refreshed_for_it() -> None:
+    registry = CollectorRegistry()
+    counter = Counter("feed_test_ticks", "Ticks.", registry=registry)
+
+    async def refresh() -> None:
+        await asyncio.sleep(0)
+        counter.inc()
+
+    async def visit(session: ClientSession) -> None:
+        for scrapes in (1, 2):
+            async with session.get("/metrics") as answer:
+                assert f"feed_test_ticks_total {scrapes}.0\n" in await answer.text()
+
+    served(visit, registry=registry, refresh=refresh)
 
 
 def test_there_is_nothing_else() -> None:

@@ -91,6 +91,14 @@ def test_a_fault_is_one_line(fails: str, lines: list[str]) -> None:
         assert child.returncode == 1
 
 
+def test_a_fault_says_whose_it_is() -> None:
+    with start(
+        "from feed.lifecycle import report_faults\nreport_faults(False, 'feed: worker 2')\nraise KeyError(3)"
+    ) as child:
+        _, err = child.communicate(timeout=10)
+        assert err == "feed: worker 2: KeyError: 3\n"
+
+
 def test_at_debug_a_fault_has_its_traceback() -> None:
     with start(FAILS.format(debug=True, fails="raise KeyError(3)")) as child:
         _, err = child.communicate(timeout=10)
