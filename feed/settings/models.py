@@ -121,6 +121,7 @@ class Gateway(Section):
     host: Host = "127.0.0.1"
     port: Port = 8080
     admin_port: Port = 9400
+    workers: Annotated[int, Field(ge=1, le=256), Unit("processes")] = 1
     feeds: Annotated[tuple[FeedName, ...], Field(min_length=1)] = ("sim", "binance")
     max_connections: Annotated[int, Field(ge=1, le=1_000_000), Unit("connections")] = 20_000
     max_message_bytes: Annotated[int, Field(ge=1_024, le=16_777_216), Unit("bytes")] = 65_536
