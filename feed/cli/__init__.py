@@ -3,6 +3,7 @@
 import click
 
 from feed import __version__
+from feed.cli.bench import bench
 from feed.cli.config import config
 from feed.cli.demo import demo
 from feed.cli.gateway import gateway
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (demo, ingest, gateway, replay, watch, config):
+for command in (demo, ingest, gateway, replay, watch, bench, config):
     main.add_command(command)
