@@ -47,6 +47,7 @@ class Alpaca:
             self.done.set()
 
 
+@pytest.mark.chaos  # not that anything breaks: the minute whose bar is waited for is a real one
 @pytest.mark.timeout(150)
 def test_both_clients_get_trades_quotes_and_minute_bars() -> None:
     with running("try", "demo", "--port", "0", "--admin-port", "0", "--ingest-admin-port", "0") as demo:

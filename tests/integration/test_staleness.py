@@ -103,7 +103,8 @@ def test_a_mute_venue_is_reconnected_and_its_symbols_go_stale_and_live_again(tmp
     play(tmp_path, scene)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.chaos)])
+@pytest.mark.chaos
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_dies_or_hangs_is_missed_only_if_it_was_the_last(number: signal.Signals, tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         first, second = await stage.worker("w1"), await stage.worker("w2")
