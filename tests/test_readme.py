@@ -1,6 +1,7 @@
 """The README's claims that a machine can check: its commands exist, its examples run."""
 
 import asyncio
+import functools
 import re
 import subprocess
 import sys
@@ -27,12 +28,17 @@ def test_there_are_two_set_up_commands() -> None:
     assert len(re.findall(r"```sh\n[^\n]+\n```", set_up)) == set_up.count("```sh") == 2
 
 
+@functools.cache
+def options_of(command: str) -> str:
+    """What `feed COMMAND --help` prints."""
+    asked = [sys.executable, "-m", "feed", command, "--help"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("feed ")])
 def test_commands_and_their_options_exist(line: str) -> None:
     _, command, *arguments = line.split()
-    told = subprocess.run(
-        [sys.executable, "-m", "feed", command, "--help"], capture_output=True, text=True, check=True, timeout=60
-    ).stdout
+    told = options_of(command)
     for option in (argument for argument in arguments if argument.startswith("--")):
         assert option in told, f"feed {command} knows no {option}"
 
