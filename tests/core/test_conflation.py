@@ -29,13 +29,10 @@ def conflated(ticks: list[Trade], first: int = 1) -> Conflation:
     return found
 
 
-@given(
-    prices=st.lists(PRICES, min_size=2, max_size=50),
-    sizes=st.lists(SIZES, min_size=50, max_size=50),
-    first=st.integers(1),
-)
-def test_totals_are_those_of_all_ticks(prices: list[float], sizes: list[float], first: int) -> None:
-    ticks = [trade(price, size) for price, size in zip(prices, sizes, strict=False)]
+@given(of=st.lists(st.tuples(PRICES, SIZES), min_size=2, max_size=50), first=st.integers(1))
+def test_totals_are_those_of_all_ticks(of: list[tuple[float, float]], first: int) -> None:
+    ticks = [trade(price, size) for price, size in of]
+    prices = [price for price, _ in of]
     found = conflated(ticks, first)
     assert found.tick is ticks[-1]
     # the sum of the shortest decimals that name the floats, rounded once

@@ -200,7 +200,7 @@ def test_a_frame_holds_as_many_messages_as_it_says(codec: Codec, count: int) -> 
 
 
 @BOTH
-@given(ticks=st.lists(TICKS, min_size=1, max_size=20))
+@given(ticks=st.lists(TICKS, min_size=1, max_size=7))
 def test_messages_of_all_kinds_go_together(codec: Codec, ticks: list[Tick]) -> None:
     makers: list[Callable[[Tick], bytes]] = [
         lambda tick: codec.depth_one(codec.body(tick), tick),
