@@ -16,6 +16,7 @@ from feed.bus.publisher import Publisher
 from feed.bus.subscriber import Subscriber
 from feed.settings import Values
 from tests.bus.ear import Ear
+from tests.bus.two_publishers import Clock
 
 FEED = "sourcetest"
 # what is at stake is who is waited for how long, which no server's version changes
@@ -159,7 +160,7 @@ def test_a_pause_that_the_connection_outlives_says_nothing_of_the_source(
 ) -> None:
     """A Redis, or this process, stood still: what waited comes in any order, the worker's beat after others."""
     assert redis_url
-    ear, clock = Told(), Clock()
+    ear, clock = Told(), Clock(0.0)
     monkeypatch.setattr("feed.bus.subscriber.time", clock)
     subscriber = Subscriber(Values(), ear)
     subscriber.want_workers(FEED)
@@ -183,14 +184,3 @@ def test_a_pause_that_the_connection_outlives_says_nothing_of_the_source(
         asyncio.run(subscriber._read(Pushes()))  # type: ignore[arg-type]
     assert ear.words == [HEARS_ALL, None]
     assert clock.now == 7.7, "3 s after it beat last, and not before"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time_ns(self) -> int:
-        return 1

@@ -36,10 +36,10 @@ class Print(NamedTuple):
 
 
 class Clock:
-    """In place of the module `time` where the publisher looks."""
+    """In place of the module `time` where the bus looks."""
 
-    def __init__(self) -> None:
-        self.now = 100.0
+    def __init__(self, now: float = 100.0) -> None:
+        self.now = now
 
     def monotonic(self) -> float:
         return self.now
