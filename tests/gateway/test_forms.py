@@ -82,3 +82,18 @@ def test_a_cohort_is_compressed_for_once_a_flush_and_what_is_counted_is_what_was
     assert [message["q"] for message in messages if "q" in message] == [*range(1, 21)] * 2
     sent = (REGISTRY.get_sample_value("feed_gateway_bytes_out_total", {"feed": FEED}) or 0.0) - before
     assert sent == 5 * len(made[0])
+
+
+def test_a_client_that_was_slow_reads_on_with_the_same_inflater(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_stage, "form_of", partial(form_of, deflate=True))
+    stage, client, other = Stage(), Client(), Client("other")
+    stage.subscribe(client, stream())
+    stage.subscribe(other, stream())
+    for waiting in (0, 1 << 20, 0, 0):
+        client.waiting = waiting
+        stage.ticks(stream(), 50)
+        stage.clock.turn(1.0)
+    for each in (client, other):
+        messages = [message for messages in inflated(b"".join(each.writes)) for message in messages]
+        assert [message["q"] for message in messages if message["T"] == "t"] == list(range(1, 201))
+    assert client.writes != other.writes
