@@ -129,10 +129,13 @@ class Opening(asyncio.Protocol):
     def read(self) -> Reader:
         """Counts from here on, without waiting for the answer to a command."""
         reader = Reader(self.transport, self._tally, self._sampled)
-        self.transport.set_protocol(reader)
-        if self._data:
-            reader.data_received(self._data)
+        reader.data_received(self.hand_over(reader))
         return reader
+
+    def hand_over(self, protocol: asyncio.Protocol) -> bytes:
+        """Lets another protocol have what comes from here on; returns what came already."""
+        self.transport.set_protocol(protocol)
+        return self._data
 
     def _await_answer(self) -> None:
         for frame in split(self._data):

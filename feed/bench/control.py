@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -14,6 +14,11 @@ LINE_BYTES: Final = 1 << 27  # the delays of one long window are a line of some 
 
 Json = dict[str, Any]
 Verb = Callable[..., Awaitable[Json]]
+
+
+def named(verbs: Iterable[Verb]) -> dict[str, Verb]:
+    """Verbs by the names of their functions."""
+    return {verb.__name__: verb for verb in verbs}
 
 
 async def serve(verbs: Mapping[str, Verb], ready: Json) -> None:

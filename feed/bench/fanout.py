@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
+from feed.bench.certificate import make_certificate
 from feed.bench.made import symbols
 from feed.bench.outcome import Outcome
 from feed.bench.scenarios import Plan, Scenario
@@ -25,11 +26,14 @@ OTHER_FILES: Final = 200  # that a process has open beside its connections
 Told = Callable[[str], None]
 
 
-async def start_publisher(stage: Stage, redis_url: str, scenario: Scenario, **more: object) -> Child:
+async def start_publisher(
+    stage: Stage, redis_url: str, scenario: Scenario, under_test: bool = False, **more: Any
+) -> Child:
     """The publisher's process for a scenario's symbols."""
     told = {"redis": redis_url, "symbols_from": 0, "symbols_many": scenario.symbols, "kind": scenario.kind, "run": 1}
     arguments = orjson.dumps(told | {"worker": "bench"} | more).decode()
-    return await stage.beside("publisher", "feed.bench.publish", arguments)
+    start = stage.under_test if under_test else stage.beside
+    return await start("publisher", "feed.bench.publish", arguments)
 
 
 def fitting(scenario: Scenario, plan: Plan, outcome: Outcome) -> int:
@@ -40,9 +44,11 @@ def fitting(scenario: Scenario, plan: Plan, outcome: Outcome) -> int:
     return min(clients, room)
 
 
-async def set_scene(stage: Stage, scenario: Scenario, plan: Plan, server: EmbeddedServer, clients: int) -> Scene:
+async def set_scene(
+    stage: Stage, scenario: Scenario, plan: Plan, server: EmbeddedServer, clients: int, **more: Any
+) -> Scene:
     """The publisher, and each stream begun."""
-    publisher = await start_publisher(stage, server.url, scenario)
+    publisher = await start_publisher(stage, server.url, scenario, **more)
     await publisher.ready()
     await publisher.ask("prime")
     names = symbols(scenario.symbols)
@@ -62,15 +68,16 @@ async def fan_out(scenario: Scenario, plan: Plan, stage: Stage, server: Embedded
     """Measures it. `tell` is given a word at each step."""
     outcome = Outcome(scenario.name, scenario.about, ticks_per_s=scenario.ticks_per_s)
     outcome.clients = fitting(scenario, plan, outcome)
-    gateway_child = await start_gateway(stage, server.url)
-    floor_child = await stage.under_test("floor", "feed.bench.floor", _floor(scenario, None))
-    tutorial_child = await stage.under_test("tutorial", "feed.bench.tutorial", server.url)
+    certificate = make_certificate(server.directory) if scenario.tls else None
+    gateway_child = await start_gateway(stage, server.url, certificate=certificate)
+    floor_child = await stage.under_test("floor", "feed.bench.floor", _floor(scenario, certificate))
+    tutorial_child = None if scenario.tls else await stage.under_test("tutorial", "feed.bench.tutorial", server.url)
     scene = await set_scene(stage, scenario, plan, server, outcome.clients)
     tell("connecting")
     gateway, floor = Served(scene, "gateway", gateway_child), FloorSystem(scene, floor_child)
-    tutorial = TutorialSystem(scene, tutorial_child)
+    tutorial = TutorialSystem(scene, tutorial_child) if tutorial_child else None
     await gateway.connect(witnessed=witnessed(scenario, scene.names))
-    await asyncio.gather(floor.connect(), tutorial.connect())
+    await asyncio.gather(floor.connect(), *((tutorial.connect(),) if tutorial else ()))
     rounds: dict[str, list[Round]] = {"gateway": [], "floor": [], "tutorial": []}
     outcome.rounds = plan.rounds_of(scenario)
     for number in range(outcome.rounds):
@@ -79,8 +86,9 @@ async def fan_out(scenario: Scenario, plan: Plan, stage: Stage, server: Embedded
         rounds["gateway"].append(await gateway.round(scenario.ticks_per_s))
         tell(f"{of}, floor")
         rounds["floor"].append(await floor.round(rounds["gateway"][-1]))
-        tell(f"{of}, tutorial")
-        rounds["tutorial"].append(await tutorial.round())
+        if tutorial is not None:
+            tell(f"{of}, tutorial")
+            rounds["tutorial"].append(await tutorial.round())
     summarise(outcome, gateway, tutorial, rounds)
     return outcome
 

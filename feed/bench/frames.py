@@ -4,6 +4,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import msgpack
+import orjson
+
 TEXT: Final = 0x81
 BINARY: Final = 0x82
 CLOSE: Final = 0x88
@@ -127,6 +130,13 @@ def split(data: bytes) -> Iterator[Frame]:
         compressed = bool(opcode & COMPRESSED)
         at = start + length
         yield Frame(opcode & ~COMPRESSED, inflate(payload) if compressed else payload, at)
+
+
+def command(text: str, packed: bool) -> bytes:
+    """A client's frame with this command, which is written as JSON: as it is, or packed as MessagePack."""
+    if packed:
+        return masked(BINARY, msgpack.packb(orjson.loads(text)))
+    return masked(TEXT, text.encode())
 
 
 def masked(opcode: int, payload: bytes) -> bytes:

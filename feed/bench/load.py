@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from feed.bench import samples
+from feed.bench import frames, samples
 from feed.bench.clients import Opening, Tally
-from feed.bench.control import Json, child, serve
+from feed.bench.control import Json, Verb, child, named, serve
 from feed.bench.cpu import busy_ns, cpu_of
 from feed.bench.delays import join
-from feed.bench.frames import BAR, BINARY, QUOTE, TEXT, TRADE, masked
+from feed.bench.frames import BAR, QUOTE, TRADE
 from feed.bench.pulse import Pulse
 from feed.bench.witness import Witness, listen
 
@@ -69,7 +69,7 @@ class Load:
 
     async def watch(self, port: int, channels: list[str]) -> Json:
         """Lets a witness listen on these channels of the Redis at this port."""
-        self._witness = await listen(port, channels)
+        self._witness = await listen(port, channels) if channels else None
         return {}
 
     async def reset(self) -> Json:
@@ -93,12 +93,11 @@ class Load:
         cpu = {name: after - cpu[name] for name, after in cpu_of(pids).items()}
         busy = busy_ns() - busy
         tally.sample_every(0)
-        frames, messages, size = tally.frames - before[0], tally.messages - before[1], tally.bytes - before[2]
         return {
             "seconds": took / 1e9,
-            "frames": frames,
-            "messages": messages,
-            "bytes": size,
+            "frames": tally.frames - before[0],
+            "messages": tally.messages - before[1],
+            "bytes": tally.bytes - before[2],
             "cpu_ns": cpu,
             "client_cpu_ns": own,
             "busy_ns": busy,
@@ -141,8 +140,7 @@ class Load:
         await asyncio.get_running_loop().create_connection(lambda: opening, host, port, ssl=self._context)
         async with asyncio.timeout(OPENS_WITHIN_S):
             await opening.opened
-        opcode = BINARY if not command.isascii() else TEXT
-        self._openings.append((opening, masked(opcode, command.encode()) if command else b""))
+        self._openings.append((opening, frames.command(command, "msgpack" in headers) if command else b""))
 
     async def _ask(self, opening: Opening, command: bytes) -> None:
         if not command:
@@ -152,9 +150,9 @@ class Load:
         async with asyncio.timeout(OPENS_WITHIN_S):
             await opening.subscribed
 
-    def verbs(self) -> dict[str, Any]:
-        told = (self.connect, self.subscribe, self.watch, self.reset, self.window, self.settle, self.delays)
-        return {verb.__name__: verb for verb in told}
+    def verbs(self) -> dict[str, Verb]:
+        told: list[Verb] = [self.connect, self.subscribe, self.watch, self.reset, self.window, self.settle, self.delays]
+        return named(told)
 
 
 def _each(clients: list[list[Any]]) -> Iterator[tuple[str, str, bool]]:

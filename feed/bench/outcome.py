@@ -6,6 +6,10 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 
+class Skipped(Exception):
+    """A scenario can't be run here; its text says why."""
+
+
 class Figure(NamedTuple):
     """The median of the rounds, the least and the most of them."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from feed import metrics
-from feed.bench.control import Json, child, serve
+from feed.bench.control import Json, Verb, child, named, serve
 from feed.bench.cpu import cpu_of
 from feed.bench.made import Made, symbols
 from feed.bench.pace import Pace, even
@@ -40,8 +40,8 @@ class Source:
         values = Values(redis=self._redis, ingest=Ingest(worker_id=worker), publish=Publish(behind_wait_s=0, **publish))
         self._publisher = Publisher(values, FEED, frozenset({TRADES}))
         self._names = symbols(symbols_from + symbols_many)[symbols_from:]
-        self._kind = kind
-        self._made = Made(self._names, kind, run)
+        self._kind = kind.partition(",")[0]
+        self._made = Made(self._names, kind.partition(",")[0], run)
         self._published = metrics.PUBLISH_TICKS.labels(FEED)
         self._pace: Pace | None = None
         self._plain: PlainPublisher | None = None
@@ -51,8 +51,9 @@ class Source:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             publishing = group.create_task(self._publisher.run())
-            verbs = (self.prime, self.start, self.stop, self.start_plain, self.stop_plain, self.flat_out, self.play)
-            await serve({verb.__name__: verb for verb in verbs}, {"ready": True})
+            made: list[Verb] = [self.prime, self.start, self.stop, self.flat_out]
+            others: list[Verb] = [self.start_plain, self.stop_plain, self.load, self.play]
+            await serve(named(made + others), {"ready": True})
             publishing.cancel()
 
     async def prime(self) -> Json:
@@ -66,18 +67,23 @@ class Source:
         self._pace = Pace(even(rate), self._offer_made)
         return {}
 
-    async def play(self, files: list[str], factor: float) -> Json:
-        """Offers the recordings' ticks, so many times as fast as they were recorded, until `stop`."""
-        self._recorded = self._recorded or Recorded(files)
+    async def load(self, files: list[str]) -> Json:
+        """Reads recordings; says which symbols they have, and how many ticks a second there were."""
+        self._recorded = Recorded(files)
+        return {"symbols": self._recorded.symbols, "per_s": self._recorded.per_s}
+
+    async def play(self, factor: float) -> Json:
+        """Offers the recorded ticks, so many times as fast as they came, until `stop`."""
+        assert self._recorded is not None
         self._pace = self._recorded.pace(factor, self._publisher.offer)
-        return {"symbols": self._recorded.symbols, "per_s": self._recorded.per_s * factor}
+        return {}
 
     async def stop(self) -> Json:
         """Ends, once all that was offered is published."""
         assert self._pace is not None
-        seconds = self._pace.stop()
+        seconds, ends = self._pace.stop(), time.monotonic()
         await self._drained()
-        return {"offered": self._pace.offered, "seconds": seconds}
+        return {"offered": self._pace.offered, "seconds": seconds, "drained_s": time.monotonic() - ends}
 
     async def start_plain(self, rate: float) -> Json:
         """Sends so many ticks a second as JSON text to the tutorial's channels, until `stop_plain`."""

@@ -1,21 +1,21 @@
 """A run: the scenarios one after the other, each with processes and a Redis of its own."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from feed.bench.cpu import Cores, divide, pin
 from feed.bench.fanout import Told, fan_out
-from feed.bench.outcome import Outcome
+from feed.bench.mixed import mixed
+from feed.bench.outcome import Outcome, Skipped
+from feed.bench.pairs import deflated, two_workers
+from feed.bench.real import real
 from feed.bench.scenarios import Plan, Scenario
+from feed.bench.single import flat_out, intake
 from feed.bench.stage import Stage
 from feed.bus.embedded import EmbeddedServer
-
-
-class Skipped(Exception):
-    """A scenario can't be run here; its text says why."""
 
 
 class Measure(Protocol):
@@ -26,7 +26,15 @@ class Measure(Protocol):
     ) -> Outcome: ...
 
 
-WAYS: dict[str, Measure] = {"fanout": fan_out}
+WAYS: Final[Mapping[str, Measure]] = {
+    "fanout": fan_out,
+    "mixed": mixed,
+    "real": real,
+    "workers": two_workers,
+    "deflate": deflated,
+    "publish": flat_out,
+    "intake": intake,
+}
 
 
 @contextmanager

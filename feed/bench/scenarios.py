@@ -61,7 +61,9 @@ SCENARIOS: Final = (
         ticks_per_s=5_000,
         once=True,
     ),
-    Scenario("real", "recorded ticks, as fast as it holds", "real", clients=100, each=0, once=True),
+    Scenario(
+        "real", "recorded ticks, as fast as it holds", "real", clients=100, each=0, kind="trades,quotes", once=True
+    ),
     Scenario("workers", "hot, two workers beside one", "workers", clients=500, ticks_per_s=200, once=True),
     Scenario(
         "deflate", "quotes, compressed beside not", "deflate", clients=500, ticks_per_s=2_000, kind="quotes", once=True

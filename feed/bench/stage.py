@@ -37,6 +37,7 @@ class Child:
         self.name = name
         self.pid = process.pid
         self._process = process
+        self._first_line: str | None = None
         self.last_words: deque[str] = deque(maxlen=LAST_WORDS)
         self._listening = asyncio.create_task(self._listen())
 
@@ -62,8 +63,10 @@ class Child:
 
     async def ready(self) -> str:
         """Its first line. Raises ChildDied."""
-        async with asyncio.timeout(READY_WITHIN_S):
-            return await self._line()
+        if self._first_line is None:
+            async with asyncio.timeout(READY_WITHIN_S):
+                self._first_line = await self._line()
+        return self._first_line
 
     async def ask(self, verb: str, **arguments: object) -> Json:
         """Its answer to `verb`. Raises ChildDied where it ends instead."""

@@ -1,6 +1,7 @@
 """From rounds to figures, and what makes one doubt them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from feed.bench.delays import percentiles, quantile_of_buckets
@@ -50,20 +51,30 @@ def put_delays(outcome: Outcome, name: str, rounds: Sequence[Mapping[str, float]
 
 def compare(outcome: Outcome, mine: Sequence[Round], floor: Sequence[Round], tutorial: Sequence[Round]) -> None:
     """The gateway over the others, round by round."""
-
-    def ratios(others: Sequence[Round]) -> list[float | None]:
-        pairs = zip(mine, others, strict=False)
-        return [_ratio(one.cpu_us_per_delivery, other.cpu_us_per_delivery) for one, other in pairs]
-
-    outcome.put("over_floor_ratio", ratios(floor))
-    outcome.put("over_tutorial_ratio", ratios(tutorial))
+    outcome.put("over_floor_ratio", ratios(mine, floor, cpu_of))
+    outcome.put("over_tutorial_ratio", ratios(mine, tutorial, cpu_of))
     for share in ("p50", "p99"):
-        both = [
-            (percentiles(one.delays_ms), percentiles(other.delays_ms)) for one, other in zip(mine, floor, strict=False)
-        ]
-        outcome.put(
-            f"delay_over_floor_ratio.{share}", (_ratio(a[share], b[share]) if a and b else None for a, b in both)
-        )
+        outcome.put(f"delay_over_floor_ratio.{share}", ratios(mine, floor, partial(delay_of, share)))
+
+
+def ratios(
+    rounds: Sequence[Round], others: Sequence[Round], what: Callable[[Round], float | None]
+) -> list[float | None]:
+    """`what` of each round over the same of the other's; None where either has none."""
+    return [_ratio(what(one), what(other)) for one, other in zip(rounds, others, strict=False)]
+
+
+def cpu_of(one: Round) -> float | None:
+    return one.cpu_us_per_delivery
+
+
+def bytes_of(one: Round) -> float | None:
+    return _ratio(one.window.bytes, one.deliveries)
+
+
+def delay_of(share: str, one: Round) -> float | None:
+    found = percentiles(one.delays_ms)
+    return found[share] if found else None
 
 
 def put_gateway(outcome: Outcome, gateway: Served, mine: Sequence[Round]) -> None:
@@ -83,7 +94,7 @@ def put_gateway(outcome: Outcome, gateway: Served, mine: Sequence[Round]) -> Non
     outcome.put("client_cpu", (one.window.client_cpu for one in mine))
     outcome.put("client_loop_delay_ms", (one.window.loop_delay_ms for one in mine))
     outcome.put("frames_per_s", (one.window.frames / one.window.seconds for one in mine))
-    outcome.put("bytes_per_delivery", (_ratio(one.window.bytes, one.deliveries) for one in mine))
+    outcome.put("bytes_per_delivery", map(bytes_of, mine))
     outcome.put(
         "flushes_per_s", (one.counters.flushes / one.offered_s for one in mine if one.counters and one.offered_s)
     )

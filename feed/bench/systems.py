@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import signature
+from pathlib import Path
 from typing import Final
 
 import orjson
@@ -13,8 +15,10 @@ from feed.bench.cpu import family
 from feed.bench.delays import percentiles
 from feed.bench.halving import Halving
 from feed.bench.memory import Memory, memory_of
+from feed.bench.outcome import Skipped
 from feed.bench.scenarios import Plan, Scenario
 from feed.bench.stage import Child, Stage, ports
+from feed.gateway.server import Gateway
 
 SETTLE_S: Final = 5.0
 TUTORIAL_DRAIN_S: Final = 1.0
@@ -32,6 +36,7 @@ class Round:
     delays_ms: Sequence[float] = ()
     offered: int = 0
     offered_s: float = 0.0
+    published_s: float = 0.0  # until the last of them was published
     expected: float = 0.0
     total: Total | None = None
     counters: Counters | None = None
@@ -63,7 +68,7 @@ class Scene:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return (self.scenario.kind,)
+        return tuple(self.scenario.kind.split(","))
 
     @property
     def fan(self) -> float:
@@ -71,8 +76,14 @@ class Scene:
         return sum(len(wanted) or len(self.names) for wanted in self.wanted) / len(self.names)
 
 
-async def start_gateway(stage: Stage, redis_url: str, *flags: str, anywhere: bool = False, **knobs: str) -> Child:
-    """A gateway of one's own: free ports, default settings, no heartbeats."""
+async def start_gateway(
+    stage: Stage, redis_url: str, *flags: str, anywhere: bool = False, certificate: Path | None = None, **knobs: str
+) -> Child:
+    """A gateway of one's own: free ports, default settings, no heartbeats; over TLS where there is a certificate."""
+    if certificate is not None:
+        if "tls" not in signature(Gateway).parameters:
+            raise Skipped("the gateway does not speak TLS by itself yet")
+        return await stage.under_test("gateway", "feed.bench.tls_gateway", str(certificate), redis_url)
     arguments = ("gateway", "--port", "0", "--admin-port", "0", "--feeds", "sim", "--redis", redis_url)
     start = stage.anywhere if anywhere else stage.under_test
     return await start("gateway", "feed", *arguments, "--log-level", "warning", *flags, **(QUIET | knobs))
@@ -87,14 +98,14 @@ class Served:
         self.handshakes_per_s = 0.0
         self.before: Memory | None = None
         self.after: Memory | None = None
-        self._scene = scene
+        self.scene = scene
         self._headers = headers
         self._audience: Audience | None = None
         self._admin = 0
 
     async def connect(self, wants: Sequence[Want] | None = None, witnessed: Sequence[str] = ()) -> None:
         """Connects the scenario's clients, and measures what memory they take."""
-        scene = self._scene
+        scene = self.scene
         port, self._admin = ports(await self.child.ready())
         if wants is None:
             commands = [subscription(scene.kinds, symbols) for symbols in scene.wanted]
@@ -111,7 +122,7 @@ class Served:
     async def round(self, rate: float, play: Mapping[str, object] | None = None) -> Round:
         """Publishes for a warm-up and a window and measures the window. `play` plays recordings instead of `rate`."""
         assert self._audience is not None
-        scene, audience = self._scene, self._audience
+        scene, audience = self.scene, self._audience
         before = await scrape(self._admin)
         await audience.reset()
         await (scene.publisher.ask("play", **play) if play else scene.publisher.ask("start", rate=rate))
@@ -127,6 +138,7 @@ class Served:
             delays_ms=delays,
             offered=offered["offered"],
             offered_s=offered["seconds"],
+            published_s=offered["seconds"] + offered["drained_s"],
             expected=offered["offered"] * scene.fan,
             total=total,
             counters=(await scrape(self._admin)).since(before),

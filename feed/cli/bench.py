@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from feed.cli.options import Misused, Refused
+from feed.cli.options import Misused, Refused, configured, log_level, redis_unused
 
 if TYPE_CHECKING:
     from feed.bench.outcome import Outcome
     from feed.bench.scenarios import Plan, Scenario
+    from feed.settings.sources import Settings
 
 
 @click.command()
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 @click.option(
     "--plot", "plot_file", type=click.Path(path_type=Path), metavar="FILE", help="Draw the delays: .png or .svg."
 )
+@configured(redis_unused, log_level)
 def bench(
+    settings: "Settings",
     quick: bool,
     only: str | None,
     rounds: int | None,
@@ -55,6 +58,7 @@ def bench(
     """
     from feed.bench import plot
     from feed.bench.scenarios import FULL, QUICK, chosen
+    from feed.lifecycle import report_faults
 
     plan = QUICK if quick else FULL
     plan = replace(
@@ -71,6 +75,7 @@ def bench(
             plot.check(plot_file)
     except ValueError as error:
         raise Misused(str(error)) from error
+    report_faults(debug=settings.values.log.level == "debug")
     raise SystemExit(measure(scenarios, plan, json_file, plot_file))
 
 
@@ -79,9 +84,8 @@ def measure(scenarios: "list[Scenario]", plan: "Plan", json_file: Path | None, p
     from feed.bench.stage import ChildDied
     from feed.bus.embedded import EmbeddedError
     from feed.cli.scratch import scratch
-    from feed.lifecycle import leaves, raise_open_files, report_faults, run
+    from feed.lifecycle import leaves, raise_open_files, run
 
-    report_faults(debug=False)
     raise_open_files()
     faults: list[BaseException] = []
     code = 1
