@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from typing import Final, NamedTuple
 
 import structlog
@@ -42,13 +43,20 @@ class Speech(NamedTuple):
 class Gateway:
     """Serves clients on `gateway.host`:`gateway.port`. `start` binds, `run` serves until told to stop.
 
-    With `shares_port` others of this user may listen there too, and the kernel spreads the clients over them.
+    With `shares_port` others of this user may listen there too, and the kernel spreads the clients over them. With
+    `tls` clients speak wss and https.
     """
 
     def __init__(
-        self, values: Values, authenticator: Authenticator | None = None, *, shares_port: bool = False
+        self,
+        values: Values,
+        authenticator: Authenticator | None = None,
+        *,
+        shares_port: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._shares_port = shares_port
+        self._tls = tls
         self._values = values
         self._settings = values.gateway
         self._authenticator = authenticator or Anyone()
@@ -72,7 +80,14 @@ class Gateway:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
         knobs = self._settings
-        site = web.TCPSite(self._runner, knobs.host, knobs.port, backlog=4096, reuse_port=self._shares_port or None)
+        site = web.TCPSite(
+            self._runner,
+            knobs.host,
+            knobs.port,
+            backlog=4096,
+            reuse_port=self._shares_port or None,
+            ssl_context=self._tls,
+        )
         await site.start()
         self.port = self._runner.addresses[0][1]
 
