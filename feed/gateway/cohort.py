@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from feed.core.streams import Stream
-from feed.gateway.forms import Form
+from feed.gateway.forms import Form, Segment
 from feed.wire.commands import WILDCARD
 
 
@@ -117,12 +117,13 @@ class CohortKey(NamedTuple):
 
 
 class Cohort:
-    """Clients that get the same bytes: built once per flush, written to each."""
+    """Clients that get the same bytes: built once per flush, written to each. `due` is empty between flushes."""
 
-    __slots__ = ("form", "key", "members", "sent_at")
+    __slots__ = ("due", "form", "key", "members", "sent_at")
 
     def __init__(self, key: CohortKey, now: float) -> None:
         self.key = key
         self.form = key.form
         self.members: dict[Member, None] = {}
+        self.due: list[Segment] = []
         self.sent_at = now

@@ -5,14 +5,11 @@ from collections.abc import Iterable
 
 from feed.gateway.cohort import Cohort, Member
 from feed.gateway.flow import Flow
-from feed.gateway.forms import Segment
 from feed.gateway.interest import Interest
 from feed.gateway.live import LiveStream
 from feed.gateway.message import stood_for
 from feed.gateway.meters import Meters
 from feed.gateway.paces import Paces
-
-Outgoing = dict[Cohort, list[Segment]]
 
 
 class Fanout:
@@ -27,51 +24,56 @@ class Fanout:
 
     def write(self, streams: Iterable[LiveStream], now: float, now_ns: int) -> tuple[list[Flow], list[Member]]:
         """Answers the flows that gave something out, and the clients that did not take what they were due."""
-        outgoing: Outgoing = {}
         flows: list[Flow] = []
-        for live in streams:
-            # without holders it was let go since: whoever holds the stream anew has another place in it
-            if live.holders:
-                self._encode(live, now, now_ns, outgoing, flows)
+        cohorts: list[Cohort] = []
+        try:
+            for live in streams:
+                # without holders it was let go since: whoever holds the stream anew has another place in it
+                if live.holders:
+                    self._encode(live, now, now_ns, cohorts, flows)
+            return flows, self._send(cohorts, now)
+        finally:
+            for cohort in cohorts:
+                cohort.due.clear()
+
+    def _send(self, cohorts: list[Cohort], now: float) -> list[Member]:
+        """Writes what cohorts are due, to each client at once; answers those that did not take it."""
         behind: list[Member] = []
         messages = size = frames = 0
-        for cohort, segments in outgoing.items():
-            written = cohort.form.joined(segments, self._max_frame_bytes)
-            data, members = written.data, len(cohort.members)
+        for cohort in cohorts:
+            count, parts, data = cohort.form.joined(cohort.due, self._max_frame_bytes)
+            members = len(cohort.members)
             for member in cohort.members:
                 if not member.write(data):
                     behind.append(member)
                     members -= 1
             cohort.sent_at = now
-            messages += written.messages * members
-            frames += written.frames * members
+            messages += count * members
+            frames += parts * members
             size += len(data) * members
         self._meters.written(messages, size, frames)
-        return flows, behind
+        return behind
 
-    def _encode(self, live: LiveStream, now: float, now_ns: int, outgoing: Outgoing, flows: list[Flow]) -> None:
-        """Adds a stream's segments to those of its cohorts."""
+    def _encode(self, live: LiveStream, now: float, now_ns: int, cohorts: list[Cohort], flows: list[Flow]) -> None:
+        """Gives a stream's segments to those whom they are due."""
         rates = {0.0: live.pending}
         sent = False
-        for rate, form, cohorts in self._interest.audience(live):
+        for rate, form, audience in self._interest.audience(live):
             messages = rates.get(rate)
             if messages is None:
                 messages = rates[rate] = self._paces.take(live, rate, now)
                 if messages:
                     flows.append(live.flows[rate])
                     self._meters.conflated("rate", stood_for(messages))
-            if not messages:
-                continue
-            segments = form.segments(messages, now_ns // 1000, self._max_frame_bytes)
+            segments = form.segments(messages, now_ns // 1000, self._max_frame_bytes) if messages else ()
             if not segments:
                 continue
             sent = sent or not rate
-            for cohort in cohorts:
-                waiting = outgoing.get(cohort)
-                if waiting is None:
-                    outgoing[cohort] = segments.copy()
-                else:
-                    waiting += segments
+            for cohort in audience:
+                due = cohort.due
+                if not due:
+                    cohorts.append(cohort)
+                due += segments
         if len(live.flows) >= len(rates):
             live.flows = {rate: flow for rate, flow in live.flows.items() if rate in rates}
         if sent:

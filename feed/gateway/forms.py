@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from feed.gateway.message import Message
 from feed.wire import messages
 from feed.wire.codec import JSON, MSGPACK, Codec
 from feed.wire.deflate import compressed
+
+Written = tuple[int, int, bytes]
+"""How many messages in how many whole frames, and these one after the other."""
 
 
 class Segment:
@@ -22,14 +25,6 @@ class Segment:
         self.count = count
         self.content = content
         self.alone: Written | None = None
-
-
-class Written(NamedTuple):
-    """Whole frames, one after the other."""
-
-    messages: int
-    frames: int
-    data: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +75,7 @@ class Form:
         if len(segments) == 1:
             segment = segments[0]
             if segment.alone is None:
-                segment.alone = Written(segment.count, 1, self._frame(segment.count, [segment.content]))
+                segment.alone = segment.count, 1, self._frame(segment.count, [segment.content])
             return segment.alone
         count = size = 0
         contents = []
@@ -89,9 +84,9 @@ class Form:
             size += len(segment.content)
             contents.append(segment.content)
         if size <= max_bytes:
-            return Written(count, 1, self._frame(count, contents))
+            return count, 1, self._frame(count, contents)
         frames = self.frames(segments, max_bytes)
-        return Written(count, len(frames), b"".join(frames))
+        return count, len(frames), b"".join(frames)
 
     def frames(self, segments: Sequence[Segment], max_bytes: int) -> list[bytes]:
         """Whole frames of at most about `max_bytes` before they are compressed: clients refuse what is larger than

@@ -60,11 +60,15 @@ class LiveStream:
             self.enter(Position(batch.epoch, batch.first), batch.ts_gateway)
         epoch, first, ts_pub, ts_gateway, entries = batch
         gaps: list[Gap] = []
-        for seq, entry in enumerate(entries, first):
-            self.pending.append(of_entry(self.key, epoch, seq, entry, ts_pub, ts_gateway))
+        seq = first
+        for entry in entries:
             if isinstance(entry, Gap):
                 gaps.append(entry)
-        self.at = Position(epoch, first + len(entries) - 1)
+                self.pending.append(of_entry(self.key, epoch, seq, entry, ts_pub, ts_gateway))
+            else:
+                self.pending.append(Message(epoch, seq, entry, ts_pub, ts_gateway))
+            seq += 1
+        self.at = Position(epoch, seq - 1)
         return gaps
 
     def skip(self, hole: Hole, now_ns: int) -> None:
