@@ -132,14 +132,19 @@ def run(files: Sequence[Path], speed: float, timeout_s: float, say: Callable[[st
     with ExitStack() as stack:
         redis = stack.enter_context(EmbeddedServer())
         common = ("--redis", redis.url, "--admin-port", "0")
-        gateway = stack.enter_context(running("listening", "gateway", "--port", "0", *common))
+        # by the time it ends its clients have what they came for
+        at_once = {"FEED_DRAIN__DELAY_S": "0", "FEED_DRAIN__WINDOW_S": "0"}
+        gateway = stack.enter_context(running("listening", "gateway", "--port", "0", *common, environment=at_once))
         replay = stack.enter_context(running("listening", "replay", *files, "--port", "0", "--speed", f"{speed:g}"))
-        clients = asyncio.run(_clients(gateway.url("http"), gateway.url("http", "admin"), total, timeout_s, lambda: (
-            stack.enter_context(running(
-                "publishing", "ingest", "binance", "--venue-url", replay.url("ws"),
-                "--symbols", ",".join(SYMBOLS.values()), *common,
-            ))
-        )))  # fmt: skip
+        ingest = ("ingest", "binance", "--venue-url", replay.url("ws"), "--symbols", ",".join(SYMBOLS.values()))
+
+        def begin() -> None:
+            stack.enter_context(running("publishing", *ingest, *common))
+
+        urls = gateway.url("http"), gateway.url("http", "admin")
+        reader, alpaca = asyncio.run(_clients(*urls, total, timeout_s, begin))
+    alpaca.thread.join()  # it looks up from its socket each five seconds, or as the gateway closes it
+    clients = (reader, alpaca)
     for client in clients:
         client.check(truth)
         say(f"{client.name}: {client.count():,} of {total:,} trades, {len(client.faults)} faults")
@@ -148,8 +153,8 @@ def run(files: Sequence[Path], speed: float, timeout_s: float, say: Callable[[st
 
 async def _clients(
     url: str, admin: str, total: int, timeout_s: float, begin: Callable[[], object]
-) -> tuple[Received, Received]:
-    """Both clients, subscribed before `begin` starts the ticks."""
+) -> tuple[Received, AlpacaClient]:
+    """Both clients, subscribed before `begin` starts the ticks. The second one is told to stop, and does in time."""
     socket_url = url.replace("http", "ws", 1)
     alpaca = AlpacaClient(socket_url)
     reader = JsonClient("JSON client")
@@ -169,7 +174,6 @@ async def _clients(
         reader.faults.append(f"in vain: {error}")
     finally:
         alpaca.stream.stop()
-        await asyncio.to_thread(alpaca.thread.join)
     return reader, alpaca
 
 
