@@ -64,7 +64,7 @@ def test_the_service_reads_what_was_written_down(tmp_path: Path) -> None:
 
 def test_a_hole_is_left_in_the_ids_and_written_down(tmp_path: Path) -> None:
     log = tmp_path / "truth"
-    with Child("venue", tmp_path, "-m", "tests.chaos.venue", log, "--rate", "500") as venue:
+    with Child("venue", tmp_path, "-m", "tests.chaos.venue", log, "--rate", "2000") as venue:
         url, symbols = venue.await_line("listening").split()[3], ["AAPL"]
         asyncio.run(listen(url, symbols))
         venue.order("hole 7")
