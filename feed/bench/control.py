@@ -42,7 +42,7 @@ def tell(answer: Json) -> None:
 
 def child(main: Callable[[], Awaitable[None]]) -> None:
     """Runs `main` as one of the benchmark's processes, on uvloop."""
-    configure("warning", "console")
+    configure("warning", "json")
     report_faults(debug=False)
     raise_open_files()
 

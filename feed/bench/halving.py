@@ -8,10 +8,14 @@ MOST: Final = 5
 
 
 class Halving:
-    """`rate` is what to try next while not `done`; `survived` says whether the last one held."""
+    """`rate` is what to try next while not `done`; `survived` says whether the last one held.
 
-    def __init__(self, rate: float) -> None:
+    Nothing is tried below `least`, where a window would see no tick.
+    """
+
+    def __init__(self, rate: float, least: float = 0.0) -> None:
         self.rate = rate
+        self._least = least
         self.done = False
         self.survived = False
         self._left = MOST
@@ -24,12 +28,15 @@ class Halving:
         if share >= SURVIVED_SHARE and p50_ms is not None and p50_ms < SURVIVED_P50_MS:
             self.done = self.survived = True
             return
-        if not self._left:
+        if not self._more():
             self.done = True
             return
         self._halve()
-        while self._left and 0 < carried < self.rate / 1.5:
+        while self._more() and 0 < carried < self.rate / 1.5:
             self._halve()
+
+    def _more(self) -> bool:
+        return self._left > 0 and self.rate / 2 >= self._least
 
     def _halve(self) -> None:
         self.rate /= 2

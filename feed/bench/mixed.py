@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from feed.bench.audience import DEPTH_TWO_JSON, Audience, Want, Way, Window, subscription
+from feed.bench.delays import percentiles
 from feed.bench.fanout import Told, fitting, set_scene, witnessed
 from feed.bench.memory import memory_of
 from feed.bench.outcome import Outcome
 from feed.bench.scenarios import Plan, Scenario
 from feed.bench.stage import Child, Stage, ports
+from feed.bench.summary import put_delays
 from feed.bench.systems import Scene, start_gateway
 from feed.bus.embedded import EmbeddedServer
 
@@ -48,7 +50,7 @@ async def mixed(scenario: Scenario, plan: Plan, stage: Stage, server: EmbeddedSe
     seconds = plan.minutes * 60 or plan.window_s * max(3, plan.rounds_of(scenario))
     window, found, weighed = await _play(scene, audience, checkers, gateway, seconds, tell)
     _enter(outcome, window, found, weighed)
-    outcome.delays_ms["gateway"] = await audience.delays()
+    put_delays(outcome, "delay_ms", [percentiles(await audience.delays())])
     return outcome
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from feed.bench.outcome import Outcome
+from feed.bench.table import at_rate
 
 SUFFIXES: Final = (".png", ".svg")
 DRAWN: Final = ("hot", "watchlist")
@@ -25,6 +26,7 @@ def check(path: Path) -> None:
 def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     """Writes the picture: a panel for each of hot and watchlist, of the others where neither was run."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
     measured = [outcome for outcome in outcomes if outcome.delays_ms.get("gateway")]
     shown = [outcome for outcome in measured if outcome.name in DRAWN] or measured[:2]
@@ -33,8 +35,11 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
         axes = figure.add_subplot(1, len(shown), place)
         for system, (colour, line) in STYLES.items():
             if delays := outcome.delays_ms.get(system):
-                axes.plot(*complement(delays), color=colour, linestyle=line, linewidth=2, label=system)
+                label = system if system != "tutorial" else at_rate(outcome, system)
+                axes.plot(*complement(delays), color=colour, linestyle=line, linewidth=2, label=label)
         axes.set(xscale="log", yscale="log", ylim=(1e-4, 1.05), title=f"{outcome.name}: {outcome.about}")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
         axes.set_xlabel("delay from publish to client, ms")
         axes.set_ylabel("share of deliveries that took longer")
         axes.grid(True, which="major", alpha=0.4)

@@ -18,6 +18,8 @@ from feed.bench.cpu import Cores, pin
 from feed.lifecycle import dies_with_parent
 
 LAST_WORDS: Final = 20
+SAID_LINES: Final = 3
+SAID_CHARS: Final = 300
 STOP_WITHIN_S: Final = 5.0
 READY_WITHIN_S: Final = 60.0
 ADDRESS: Final = re.compile(r"http://[^\s:]+:(\d+)")
@@ -126,7 +128,8 @@ class Stage:
 
     def said(self) -> list[str]:
         """What its processes said on stderr."""
-        return [f"{child.name}: {line}" for child in self._children for line in child.last_words]
+        said = [f"{child.name}: {line}" for child in self._children for line in list(child.last_words)[:SAID_LINES]]
+        return [line if len(line) <= SAID_CHARS else f"{line[:SAID_CHARS]}..." for line in said]
 
     async def __aenter__(self) -> Self:
         await self._stack.__aenter__()

@@ -102,6 +102,8 @@ def put_gateway(outcome: Outcome, gateway: Served, mine: Sequence[Round]) -> Non
 
 def warn_of_counts(outcome: Outcome, mine: Sequence[Round]) -> None:
     """Whether the load client saw what the gateway says it wrote, and everything that was published."""
+    both = [(one.total.messages, one.counters.messages) for one in mine if one.total and one.counters]
+    outcome.put("counted_over_reported", (_ratio(counted, reported) for counted, reported in both))
     for one in mine:
         if one.total is None or one.counters is None:
             continue

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from inspect import signature
 from pathlib import Path
 from typing import Final
 
@@ -15,13 +14,12 @@ from feed.bench.cpu import family
 from feed.bench.delays import percentiles
 from feed.bench.halving import Halving
 from feed.bench.memory import Memory, memory_of
-from feed.bench.outcome import Skipped
 from feed.bench.scenarios import Plan, Scenario
 from feed.bench.stage import Child, Stage, ports
-from feed.gateway.server import Gateway
 
 SETTLE_S: Final = 5.0
 TUTORIAL_DRAIN_S: Final = 1.0
+TICKS_A_WINDOW: Final = 2  # at least
 # Heartbeats would go on while another system is measured, and what they cost is no part of a delivery.
 QUIET: Final = {"FEED_GATEWAY__HEARTBEAT_S": "3600", "FEED_DRAIN__DELAY_S": "0", "FEED_DRAIN__WINDOW_S": "0"}
 
@@ -71,6 +69,11 @@ class Scene:
         return tuple(self.scenario.kind.split(","))
 
     @property
+    def window_s(self) -> float:
+        """As the plan says, but long enough for some ticks."""
+        return max(self.plan.window_s, TICKS_A_WINDOW / (self.scenario.ticks_per_s or TICKS_A_WINDOW))
+
+    @property
     def fan(self) -> float:
         """Clients that want a tick, on average."""
         return sum(len(wanted) or len(self.names) for wanted in self.wanted) / len(self.names)
@@ -81,12 +84,12 @@ async def start_gateway(
 ) -> Child:
     """A gateway of one's own: free ports, default settings, no heartbeats; over TLS where there is a certificate."""
     if certificate is not None:
-        if "tls" not in signature(Gateway).parameters:
-            raise Skipped("the gateway does not speak TLS by itself yet")
         return await stage.under_test("gateway", "feed.bench.tls_gateway", str(certificate), redis_url)
     arguments = ("gateway", "--port", "0", "--admin-port", "0", "--feeds", "sim", "--redis", redis_url)
     start = stage.anywhere if anywhere else stage.under_test
-    return await start("gateway", "feed", *arguments, "--log-level", "warning", *flags, **(QUIET | knobs))
+    return await start(
+        "gateway", "feed", *arguments, "--log-level", "warning", "--log-format", "json", *flags, **(QUIET | knobs)
+    )
 
 
 class Served:
@@ -127,7 +130,7 @@ class Served:
         await audience.reset()
         await (scene.publisher.ask("play", **play) if play else scene.publisher.ask("start", rate=rate))
         await asyncio.sleep(scene.plan.warm_s)
-        window = await audience.window(scene.plan.window_s, scene.scenario.sample_every, scene.pids)
+        window = await audience.window(scene.window_s, scene.scenario.sample_every, scene.pids)
         offered = await scene.publisher.ask("stop")
         total = await audience.settle(SETTLE_S, offered["offered"] * scene.fan)
         delays = await audience.delays()
@@ -180,7 +183,7 @@ class FloorSystem:
             frame_bytes=round(window.bytes / window.frames),
         )
         await asyncio.sleep(scene.plan.warm_s)
-        measured = await self._audience.window(scene.plan.window_s, scene.scenario.sample_every, scene.pids)
+        measured = await self._audience.window(scene.window_s, scene.scenario.sample_every, scene.pids)
         wrote = await self._child.ask("stop")
         total = await self._audience.settle(SETTLE_S, wrote["writes"])
         return Round(
@@ -203,7 +206,7 @@ class TutorialSystem:
         self._scene = scene
         self._child = child
         self._audience: Audience | None = None
-        self.search = Halving(scene.scenario.ticks_per_s)
+        self.search = Halving(scene.scenario.ticks_per_s, least=TICKS_A_WINDOW / scene.window_s)
 
     async def connect(self) -> None:
         scene = self._scene
@@ -235,7 +238,7 @@ class TutorialSystem:
         await self._audience.reset()
         await scene.publisher.ask("start_plain", rate=rate)
         await asyncio.sleep(scene.plan.warm_s)
-        window = await self._audience.window(scene.plan.window_s, scene.scenario.sample_every, scene.pids)
+        window = await self._audience.window(scene.window_s, scene.scenario.sample_every, scene.pids)
         offered = await scene.publisher.ask("stop_plain")
         total = await self._audience.settle(TUTORIAL_DRAIN_S, offered["offered"] * scene.fan)
         await self._child.ask("mute")

@@ -50,6 +50,8 @@ def show(console: Console, machine: Mapping[str, Any], outcomes: Sequence[Outcom
         for word in (outcome.skipped and f"left out: {outcome.skipped}", *outcome.warnings, *outcome.notes):
             if word:
                 console.print(Text(f"{outcome.name}: {word}", style="yellow" if word in outcome.warnings else "dim"))
+    if checks := [_check(outcome) for outcome in outcomes if "counted_over_reported" in outcome.figures]:
+        console.print(Text(f"load clients: {', '.join(checks)}"))
     for line in target_lines({outcome.name: outcome for outcome in outcomes}):
         console.print(line)
 
@@ -77,12 +79,12 @@ def main_table(outcomes: Sequence[Outcome]) -> Table:
         table.add_row(*_gateway_row(outcome))
         for system, prefix, ratio in OTHERS:
             if outcome.median(f"{prefix}us_per_delivery") is not None:
-                table.add_row("", _at_rate(outcome, system), *_others_row(outcome, prefix, ratio))
+                table.add_row("", at_rate(outcome, system), *_others_row(outcome, prefix, ratio))
         table.add_section()
     return table
 
 
-def _at_rate(outcome: Outcome, system: str) -> str:
+def at_rate(outcome: Outcome, system: str) -> str:
     """The system's name; the tutorial's with the rate that it survived where that is below what was asked."""
     rate = outcome.median(f"{system}_ticks_per_s")
     return system if rate is None or rate >= outcome.ticks_per_s else f"{system} at {rate:,.0f}/s"
@@ -137,6 +139,14 @@ def _mark(outcome: Outcome, name: str) -> Text | None:
     return Text(" met", style="green") if target.met(value) else Text(" missed", style="red")
 
 
+def _check(outcome: Outcome) -> str:
+    """How one knows that the load client kept up, and lost nothing."""
+    cpu, late = outcome.median("client_cpu") or 0.0, outcome.median("client_loop_delay_ms") or 0.0
+    share = outcome.median("counted_over_reported") or 0.0
+    counted = "" if share == 1 else f", counted {share:.1%} of what the gateway says it wrote"
+    return f"{outcome.name} {cpu:.0%} of a core and {late:.0f} ms late{counted}"
+
+
 def _own(outcome: Outcome, name: str, words: str) -> Text:
     found = outcome.figures[name]
     text = _spread(found).append(f" {words}")
@@ -156,7 +166,9 @@ def _spread(found: Figure | None) -> Text:
 
 
 def number(value: float) -> str:
-    """With three digits that matter, or all before the point."""
+    """With three digits that matter, or all before the point; whole numbers as they are."""
+    if value == int(value):
+        return f"{value:,.0f}"
     whole = len(f"{abs(value):.0f}") if abs(value) >= 1 else 1
     return f"{value:,.{max(0, 3 - whole)}f}"
 

@@ -6,7 +6,6 @@ python -m feed.bench.tls_gateway certificate.pem redis://127.0.0.1:6379/0
 import asyncio
 import ssl
 import sys
-from typing import Any
 
 from feed.admin import Admin
 from feed.gateway.server import Gateway
@@ -25,8 +24,7 @@ async def main(stop: asyncio.Event) -> int:
         gateway=Knobs(port=0, admin_port=0, feeds=("sim",), heartbeat_s=3_600),
         drain=Drain(delay_s=0, window_s=0),
     )
-    over: dict[str, Any] = {"tls": context}
-    server = Gateway(values, **over)
+    server = Gateway(values, tls=context)
     async with Admin("127.0.0.1", 0, server.not_ready) as admin:
         try:
             await server.start()
@@ -38,7 +36,7 @@ async def main(stop: asyncio.Event) -> int:
 
 
 if __name__ == "__main__":
-    configure("warning", "console")
+    configure("warning", "json")
     report_faults(debug=False)
     raise_open_files()
     raise SystemExit(run(main))
