@@ -5,6 +5,7 @@ form, and each cohort's frame is built once; only the write itself is done per c
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
 
 from feed.bus.reading import Batch, Hole
 from feed.bus.store import Past
@@ -25,6 +26,9 @@ from feed.gateway.resume import Place, absorb
 from feed.gateway.status import STALE, Silent, changed, frames, state
 from feed.gateway.tails import Tails
 from feed.settings import Flush, Gateway
+
+# The window after a flush, in proportion to what that took.
+REST: Final = 0.5
 
 
 class Hub:
@@ -158,7 +162,6 @@ class Hub:
             self._tails.grew(live, live.flushed())
         for flow in flows:
             flow.flushed()
-        self.meters.flushed(self._clock.monotonic() - started)
 
     def beat(self, silence_s: float) -> None:
         """Sends a heartbeat to each depth-two client that was sent nothing for that long; judges the slow ones."""
@@ -196,5 +199,14 @@ class Hub:
             return
         started = self._clock.monotonic()
         self.flush()
-        cost = self._clock.monotonic() - started
-        self._clock.later(min(self._settings.window_max_s, max(self._settings.window_min_s, cost)), self._flush_window)
+        # uvloop sends when this turn of the loop ends, and sending is the most of what a flush costs
+        self._clock.soon(lambda: self._rest(started))
+
+    def _rest(self, started: float) -> None:
+        """Waits for the next flush, in proportion to what the last one took of the loop's time."""
+        cost_s = self._clock.monotonic() - started
+        self.meters.flushed(cost_s)
+        window_s = REST * cost_s
+        self._clock.later(
+            min(self._settings.window_max_s, max(self._settings.window_min_s, window_s)), self._flush_window
+        )
