@@ -2,7 +2,6 @@
 bus, and pings must be answered meanwhile."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, TypeVar
 
@@ -18,7 +17,7 @@ class Inbox(Generic[T]):
     def __init__(self, work: Callable[[T], Coroutine[Any, Any, None]], failed: Callable[[], None]) -> None:
         self._work = work
         self._failed = failed
-        self._items: deque[T] = deque()
+        self._items: list[T] = []  # an empty deque takes half a kilobyte, and there is one for each client
         self._task: asyncio.Task[None] | None = None
 
     def put(self, item: T) -> bool:
@@ -43,7 +42,7 @@ class Inbox(Generic[T]):
 
     async def _drain(self) -> None:
         while self._items:
-            await self._work(self._items.popleft())
+            await self._work(self._items.pop(0))
         self._task = None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
