@@ -68,7 +68,9 @@ async def _one(
     try:
         with EmbeddedServer(directory=directory) as server:
             async with Stage(cores) as stage:
-                outcome = await WAYS[scenario.way](scenario, plan, stage, server, lambda words: tell(scenario, words))
+                measure = WAYS[scenario.way]
+                measuring = measure(scenario, plan, stage, server, lambda words: tell(scenario, words))
+                outcome = await stage.until_done(measuring)
                 outcome.warnings += stage.said()
                 return outcome
     except Skipped as why:

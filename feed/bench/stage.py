@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
@@ -15,12 +15,14 @@ import orjson
 
 from feed.bench.control import LINE_BYTES, Json
 from feed.bench.cpu import Cores, pin
+from feed.bench.outcome import Outcome
 from feed.lifecycle import dies_with_parent
 
 LAST_WORDS: Final = 20
 SAID_LINES: Final = 3
 SAID_CHARS: Final = 300
 STOP_WITHIN_S: Final = 5.0
+BLAME_S: Final = 0.5
 READY_WITHIN_S: Final = 60.0
 ADDRESS: Final = re.compile(r"http://[^\s:]+:(\d+)")
 
@@ -29,7 +31,7 @@ class ChildDied(Exception):
     """A process of the benchmark ended by itself; its text has what it said last."""
 
     def __init__(self, name: str, code: int | None, last_words: Sequence[str]) -> None:
-        super().__init__("\n  ".join((f"bench: the {name} ended with exit code {code}", *last_words)))
+        super().__init__("\n  ".join((f"the {name} ended with exit code {code}", *last_words)))
 
 
 class Child:
@@ -77,6 +79,12 @@ class Child:
         answer: Json = orjson.loads(await self._line())
         return answer
 
+    async def ended(self) -> ChildDied:
+        """Waits for its end; says what it was."""
+        code = await self._process.wait()
+        await asyncio.wait((self._listening,))
+        return ChildDied(self.name, code, self.last_words)
+
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL for one that is still there after a while."""
         if self._process.returncode is None:
@@ -86,16 +94,13 @@ class Child:
                 await self._process.wait()
         except TimeoutError:
             self._process.kill()
-        await self._process.wait()
-        await self._listening
+        await self.ended()
 
     async def _line(self) -> str:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
-            code = await self._process.wait()
-            await self._listening
-            raise ChildDied(self.name, code, self.last_words)
+            raise await self.ended()
         return line.decode()
 
     async def _listen(self) -> None:
@@ -111,6 +116,8 @@ class Stage:
         self.cores = cores
         self._stack = AsyncExitStack()
         self._children: list[Child] = []
+        self._watching: set[asyncio.Task[None]] = set()
+        self._died: asyncio.Future[ChildDied] = asyncio.get_running_loop().create_future()
 
     async def under_test(self, name: str, module: str, *arguments: str, **environment: str) -> Child:
         """Starts one of the processes that are measured."""
@@ -126,6 +133,20 @@ class Stage:
         """Starts one of the processes that measure."""
         return await self._start(name, module, arguments, self.cores.others, {})
 
+    async def until_done(self, measuring: Awaitable[Outcome]) -> Outcome:
+        """What `measuring` comes to. Raises ChildDied as soon as one of the processes ends by itself."""
+        task = asyncio.ensure_future(measuring)
+        try:
+            await asyncio.wait((task, self._died), return_when=asyncio.FIRST_COMPLETED)
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                await asyncio.wait((self._died,), timeout=BLAME_S)  # what failed may have failed for want of a process
+            if self._died.done():
+                raise self._died.result()
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+
     def said(self) -> list[str]:
         """What its processes said on stderr."""
         said = [f"{child.name}: {line}" for child in self._children for line in list(child.last_words)[:SAID_LINES]]
@@ -138,6 +159,8 @@ class Stage:
     async def __aexit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for watching in self._watching:
+            watching.cancel()
         await self._stack.__aexit__(kind, fault, trace)
 
     async def _start(
@@ -145,9 +168,16 @@ class Stage:
     ) -> Child:
         environment = {key: value for key, value in os.environ.items() if not key.upper().startswith("FEED_")} | more
         child = await Child.start(name, module, *arguments, cores=cores, environment=environment)
+        watching = asyncio.create_task(self._watch(child))
+        self._watching.add(watching)
         self._stack.push_async_callback(child.stop)
         self._children.append(child)
         return child
+
+    async def _watch(self, child: Child) -> None:
+        death = await child.ended()
+        if not self._died.done():
+            self._died.set_result(death)
 
 
 def _settle(cores: frozenset[int] | None) -> Callable[[], None]:

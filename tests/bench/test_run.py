@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from feed.bench import run
 from feed.bench.audience import Audience, Total
 from feed.bench.outcome import Outcome
 from feed.bench.scenarios import Plan, Scenario
+from feed.bench.stage import ChildDied
 
 TINY = Scenario("tiny", "a few clients", clients=6, symbols=4, each=2, ticks_per_s=100, sample_every=1)
 PLAN = Plan(rounds=1, window_s=0.3, warm_s=0.1)
@@ -46,6 +48,12 @@ def test_a_client_that_loses_deliveries_is_noticed(tmp_path: Path, monkeypatch: 
     outcome = measured(TINY, tmp_path)
     assert any("the clients counted" in warning for warning in outcome.warnings)
     assert any("were due" in warning for warning in outcome.warnings)
+
+
+def test_a_process_that_dies_ends_the_run_with_its_last_words(tmp_path: Path) -> None:
+    """A floor that is given no kind of ticks can't start."""
+    with pytest.raises(ChildDied, match=r"(?s)the floor ended with exit code 1.*KeyError"):
+        measured(replace(TINY, kind="nothing"), tmp_path)
 
 
 @pytest.mark.bench
