@@ -55,10 +55,11 @@ async def _serve(stop: asyncio.Event, number: int, values: Values, parent: socke
 async def _answer(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: Gateway, stop: asyncio.Event
 ) -> None:
-    """Tells the parent how this worker is, each time that it asks, and stops when it says so."""
+    """Tells the parent how this worker is, each time that it asks, and stops when it says so, or is gone."""
     while words := await reader.read(MOST_ASKED):
         if asked := words.count(ASK):
             writer.write(pack(Report(server.not_ready(), snapshot(REGISTRY))) * asked)
         if STOP in words:
             stop.set()
         await writer.drain()
+    stop.set()
