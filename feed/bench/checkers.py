@@ -51,8 +51,12 @@ class Checker(asyncio.Protocol):
         elif not frame.opcode & 0x08:
             found = messages(frame)
             self._continuity.take(found)
-            if found[0]["T"] == "subscription" and not self.answered.done():
+            if self.answered.done():
+                return
+            if found[0]["T"] == "subscription":
                 self.answered.set_result(None)
+            elif found[0]["T"] == "error":
+                self.answered.set_exception(ConnectionError(f"refused: {found[0]}"))
 
 
 class Client:
