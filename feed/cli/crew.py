@@ -141,8 +141,8 @@ class Crew:
         return True
 
     async def _pause(self, place: Place, end: End, pause_s: float) -> None:
-        words = end.refusal.lines if end.refusal is not None else ()
-        log.warning("worker_ended", worker=place.number, cause=end.cause, words=words, again_in_s=round(pause_s, 3))
+        told = {"words": end.refusal.lines} if end.refusal is not None else {}
+        log.warning("worker_ended", worker=place.number, cause=end.cause, again_in_s=round(pause_s, 3), **told)
         metrics.GATEWAY_WORKER_RESTARTS.labels(end.cause).inc()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
