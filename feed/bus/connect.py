@@ -2,12 +2,12 @@
 
 redis-py makes the connection (URL, TLS, AUTH) but none of its clients is used: they reconnect and retry in silence,
 which runs a script twice, loses what was published meanwhile, and can take one server process's run id to the next.
+Nor is its reading: `feed.bus.replies` takes the connection over once it stands.
 """
 
 import asyncio
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.asyncio.retry import Retry
@@ -15,51 +15,41 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from feed.bus.errors import BusDown, BusRefused
+from feed.bus.replies import Command, Replies, Taker
 from feed.settings import Redis
-
-Command = Sequence[str | bytes | int]
 
 
 class Link:
     """A connection to one Redis process, whose `run_id` was read over this very connection."""
 
-    def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
+    def __init__(self, connection: AbstractConnection, replies: Replies, run_id: str) -> None:
+        self.run_id = run_id
         self._connection = connection
-        self._timeout_s = timeout_s
-        self._usable = True
-        self.run_id = ""
+        self._replies = replies
 
     @classmethod
-    async def open(cls, settings: Redis, name: str) -> "Link":
-        """Connects. `name` shows in CLIENT LIST. Raises BusDown, or BusRefused where that can never work."""
-        try:
-            arguments: dict[str, Any] = dict(parse_url(settings.url))
-        except ValueError as error:
-            raise BusRefused(f"redis.url: {error}") from error
-        connection_class = arguments.pop("connection_class", Connection)
-        connection = connection_class(
-            **arguments,
-            protocol=2,
-            client_name=name,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=settings.connect_timeout_s,
-            socket_timeout=None,
-        )
-        link = cls(connection, settings.timeout_s)
+    async def open(cls, settings: Redis, name: str, ended: Callable[[], None] = lambda: None) -> "Link":
+        """Connects. `name` shows in CLIENT LIST; `ended` is called once, when the connection is gone.
+
+        Raises BusDown, or BusRefused where that can never work.
+        """
+        connection = _connection(settings, name)
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
-                await connection.connect()
-            link.run_id = _run_id(await link.call("INFO", "server"))
+                await connection.connect()  # type: ignore[no-untyped-call]
+            async with asyncio.timeout(settings.timeout_s):
+                await connection.send_command("INFO", "server", check_health=False)
+                run_id = _run_id(await connection.read_response(disable_decoding=True))
+            return cls(connection, Replies(_transport(connection), settings.timeout_s, ended), run_id)
         except ResponseError as error:
-            await link.close()
+            await _disconnect(connection)
             raise BusRefused(str(error)) from error
         except (RedisError, OSError, TimeoutError) as error:
-            await link.close()
+            await _disconnect(connection)
             raise BusDown(f"cannot connect to Redis: {error or type(error).__name__}") from error
         except BaseException:
-            await link.close()
+            await _disconnect(connection)
             raise
-        return link
 
     async def call(self, *command: str | bytes | int) -> Any:
         """One command, its reply. Raises BusDown, or BusRefused with the server's words."""
@@ -70,58 +60,75 @@ class Link:
 
     async def calls(self, commands: Sequence[Command]) -> list[Any]:
         """Commands in one write, their replies in order; a refused one has a BusRefused in its place."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._send(commands)
-                return [await self._reply() for _ in commands]
-        except TimeoutError as error:
-            await self.close()
-            raise BusDown(f"no answer from Redis in {self._timeout_s:g} s") from error
+        return await self._replies.answers(commands)
+
+    async def ask(self, commands: Sequence[Command], takers: Sequence[Taker]) -> None:
+        """Writes commands and leaves; each reply is given to its taker when it comes. Raises BusDown.
+
+        A reply that is late ends the link, and no taker hears anything after its end.
+        """
+        self._replies.ask(commands, takers)
+        await self._replies.written()
 
     async def send(self, *command: str | bytes | int) -> None:
         """Writes a command whose reply comes as a push: SUBSCRIBE and its like."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._send([command])
-        except TimeoutError as error:
-            await self.close()
-            raise BusDown(f"Redis took no data for {self._timeout_s:g} s") from error
+        self._replies.write(command)
+        await self._replies.written()
 
-    async def push(self) -> list[Any]:
-        """The next push message, waited for without limit: silence is judged by whoever knows what is due."""
-        reply = await self._reply()
-        if isinstance(reply, BusRefused):
-            raise reply
-        return reply  # type: ignore[no-any-return]
+    def follow(self, follower: Callable[[list[Any]], None]) -> None:
+        """From here on `follower` is given all pushes of each read in one call. To be said before anything is sent."""
+        self._replies.follow(follower)
+
+    async def over(self) -> None:
+        """Lasts until the link ends, which is raised, without limit: silence is judged by whoever knows what is due.
+
+        Ends the link where it is cancelled: nothing is pushed after that.
+        """
+        await self._replies.over()
+
+    def check(self) -> None:
+        """Raises BusDown if the link has ended."""
+        self._replies.check()
+
+    def end(self, reason: BusDown) -> None:
+        """Frees the socket at once; whoever waits or asks is told the reason."""
+        self._replies.end(reason)
 
     async def close(self) -> None:
-        """Frees the socket at once; a read that waits on it raises BusDown."""
-        self._usable = False
-        try:
-            await self._connection.disconnect(nowait=True)
-        except (RedisError, OSError):
-            return  # it was gone already, which is what was asked for
+        """Frees the socket at once; whoever waits on it is told BusDown."""
+        self._replies.end(BusDown("the connection to Redis is closed"))
+        await _disconnect(self._connection)
 
-    async def _send(self, commands: Sequence[Command]) -> None:
-        # redis-py would reconnect in silence when asked to send over a connection that it lost
-        if not (self._usable and self._connection.is_connected):
-            raise BusDown("the connection to Redis is closed")
-        try:
-            await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
-        except (RedisError, OSError) as error:
-            await self.close()
-            raise BusDown(str(error)) from error
 
-    async def _reply(self) -> Any:
-        if not (self._usable and self._connection.is_connected):
-            raise BusDown("the connection to Redis is closed")
-        try:
-            return await self._connection.read_response(disable_decoding=True, timeout=math.inf)
-        except ResponseError as error:
-            return BusRefused(str(error))
-        except (RedisError, OSError) as error:
-            await self.close()
-            raise BusDown(str(error)) from error
+def _connection(settings: Redis, name: str) -> AbstractConnection:
+    try:
+        arguments: dict[str, Any] = dict(parse_url(settings.url))
+    except ValueError as error:
+        raise BusRefused(f"redis.url: {error}") from error
+    connection_class = arguments.pop("connection_class", Connection)
+    connection: AbstractConnection = connection_class(
+        **arguments,
+        protocol=2,
+        client_name=name,
+        retry=Retry(NoBackoff(), 0),
+        socket_connect_timeout=settings.connect_timeout_s,
+        socket_timeout=None,
+    )
+    return connection
+
+
+def _transport(connection: AbstractConnection) -> asyncio.Transport:
+    """What to take over. RESP2 sends nothing unasked: with the last reply read, redis-py's own buffer is empty."""
+    writer = connection._writer  # no public name, in all of redis 8: tests/bus/test_connect.py holds it to that
+    assert writer is not None
+    return cast(asyncio.Transport, writer.transport)
+
+
+async def _disconnect(connection: AbstractConnection) -> None:
+    try:
+        await connection.disconnect(nowait=True)
+    except (RedisError, OSError):
+        return  # it was gone already, which is what was asked for
 
 
 def _run_id(info: bytes) -> str:

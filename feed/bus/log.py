@@ -5,8 +5,8 @@ from typing import Any
 import structlog
 
 from feed.bus import names
-from feed.bus.connect import Command
 from feed.bus.entry import Entry, unpack
+from feed.bus.replies import Command
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import Stream, parse_stream
 

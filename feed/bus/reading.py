@@ -3,26 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from feed.bus.entry import Entry, Message
+from feed.bus.entry import Batch, Entry
 from feed.core.sequence import Record, Verdict, judge, route, untold
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Gap, Tick
 
+__all__ = ["Batch", "Hole", "Listener", "Phase", "Reading"]
+
 # Live messages that wait while the log is read; past this many entries they are let go and read from the log instead.
 MAX_WAITING_ENTRIES = 20_000
 EPOCHS_KEPT = 8
-
-
-class Batch(NamedTuple):
-    """Entries without a hole between them, numbered from `first`. `ts_pub` is 0 where they come from the log."""
-
-    epoch: str
-    first: int
-    ts_pub: int
-    ts_gateway: int
-    entries: list[Entry]
+# a named tuple's own constructor is Python, and takes twice as long
+_new: Final[Any] = tuple.__new__
 
 
 class Hole(NamedTuple):
@@ -68,7 +62,7 @@ class Phase(Enum):
     LIVE = "live"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Reading:
     """Where one stream stands. `at` is None until it was opened at its present position."""
 
@@ -79,7 +73,7 @@ class Reading:
     last_id: int | None = None
     doubles_to: int | None = None  # after a change of epoch: venue ids up to this one were delivered before it
     moved: bool = False  # what is delivered next does not follow `at`, though nothing is missing
-    waiting: list[tuple[Message, int]] = field(default_factory=list)
+    waiting: list[Batch] = field(default_factory=list)
     waiting_entries: int = 0
     overflowed: bool = False
     older: int = 0  # so many of the waiting messages came before the log was asked: it knows of them
@@ -93,26 +87,32 @@ class Reading:
         """The log is about to be asked for this stream."""
         self.older = len(self.waiting)
 
-    def live(self, message: Message, ts_gateway: int, listener: Listener) -> int:
+    def live(self, batch: Batch, listener: Listener) -> int:
         """Takes a message from the channel; answers how many of its entries were old. May turn BEHIND."""
+        at = self.at
         if self.phase is Phase.ASKED:
             return 0
-        if self.phase is Phase.BEHIND or self.at is None:
-            self._wait(message, ts_gateway)
+        if self.phase is Phase.BEHIND or at is None:
+            self._wait(batch)
             return 0
-        verdict = judge(self.at, message.epoch, message.first, len(message.entries))
+        epoch, first, _, _, entries = batch
+        if first == at.seq + 1 and epoch == at.epoch and self.doubles_to is None and not self.moved:
+            # what nearly every message is: to be judged and delivered as below takes as long again
+            self.at = _new(Position, (epoch, at.seq + len(entries)))
+            self._tell(batch, listener)
+            return 0
+        verdict = judge(at, epoch, first, len(entries))
         if verdict is Verdict.NEXT:
-            self._deliver(message.epoch, message.first, message.ts_pub, ts_gateway, message.entries, listener)
+            self._deliver(batch, listener)
             return 0
         if verdict is Verdict.PARTLY_STALE:
-            old = self.at.seq + 1 - message.first
-            fresh = message.entries[old:]
-            self._deliver(message.epoch, message.first + old, message.ts_pub, ts_gateway, fresh, listener)
+            old = at.seq + 1 - first
+            self._deliver(batch._replace(first=first + old, entries=entries[old:]), listener)
             return old
         if verdict is Verdict.STALE:
-            return len(message.entries)
+            return len(entries)
         self.phase = Phase.BEHIND
-        self._wait(message, ts_gateway)
+        self._wait(batch)
         return 0
 
     def open(self, record: Record | None, last: Iterable[tuple[int, Entry]], listener: Listener) -> None:
@@ -173,18 +173,18 @@ class Reading:
         waiting, older = self.waiting, self.older
         self._forget()
         old = 0
-        for at, (message, ts_gateway) in enumerate(waiting):
+        for at, batch in enumerate(waiting):
             # the record is younger than these: another epoch is one that ended, and no log has what they miss
-            if at < older and record is not None and message.epoch != record.epoch:
-                old += len(message.entries)
+            if at < older and record is not None and batch.epoch != record.epoch:
+                old += len(batch.entries)
                 continue
-            if at < older and record is None and self.at and message.first > self.at.seq + 1:
-                before = Position(message.epoch, message.first - 1)
+            if at < older and record is None and self.at and batch.first > self.at.seq + 1:
+                before = Position(batch.epoch, batch.first - 1)
                 listener.hole(
-                    self.stream, Hole(self.at.epoch, self.at.seq + 1, before.seq, before._replace(seq=message.first))
+                    self.stream, Hole(self.at.epoch, self.at.seq + 1, before.seq, before._replace(seq=batch.first))
                 )
                 self._stand(before)
-            old += self.live(message, ts_gateway, listener)
+            old += self.live(batch, listener)
         return old
 
     def _from_log(self, epoch: str, seq: int, expected: int, entry: Entry, ts_gateway: int, listener: Listener) -> None:
@@ -194,14 +194,13 @@ class Reading:
         if epoch != self.at.epoch and self.at.epoch is not None:
             self.doubles_to = self.last_id
             self.moved = seq == expected
-        self._deliver(epoch, seq, 0, ts_gateway, [entry], listener)
+        self._deliver(Batch(epoch, seq, 0, ts_gateway, [entry]), listener)
 
-    def _deliver(
-        self, epoch: str, first: int, ts_pub: int, ts_gateway: int, entries: list[Entry], listener: Listener
-    ) -> None:
+    def _deliver(self, batch: Batch, listener: Listener) -> None:
+        epoch, first, ts_pub, ts_gateway, entries = batch
         self._stand(Position(epoch, first + len(entries) - 1))
         if self.doubles_to is None and not self.moved:
-            self._tell(Batch(epoch, first, ts_pub, ts_gateway, entries), listener)
+            self._tell(batch, listener)
             return
         for seq, entry in enumerate(entries, first):
             if self._is_double(entry):
@@ -237,9 +236,9 @@ class Reading:
         self.doubles_to = None
         return False
 
-    def _wait(self, message: Message, ts_gateway: int) -> None:
-        self.waiting.append((message, ts_gateway))
-        self.waiting_entries += len(message.entries)
+    def _wait(self, batch: Batch) -> None:
+        self.waiting.append(batch)
+        self.waiting_entries += len(batch.entries)
         if self.waiting_entries > MAX_WAITING_ENTRIES:
             self._forget()  # they are in the log as well
             self.overflowed = True

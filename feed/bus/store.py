@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from feed.bus import log as logs
-from feed.bus.connect import Command, Link
+from feed.bus.connect import Link
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.log import Entries
+from feed.bus.replies import Command
 from feed.core.sequence import Record
 from feed.core.streams import Stream
 from feed.settings import Redis

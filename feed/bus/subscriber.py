@@ -103,9 +103,10 @@ class Subscriber:
         self._stale_directories.update(self._directories.values())
         self._heard = time.monotonic()
         self._listen_anew()
+        pushes.follow(self._pushed)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._read(pushes))
+                group.create_task(pushes.over())
                 group.create_task(self._work(pushes, calls))
                 group.create_task(self._watch())
         except* BusRefused as refused:
@@ -114,33 +115,38 @@ class Subscriber:
             self._gauge.set(0)
             self._listener.connected(False)
 
-    async def _read(self, pushes: Link) -> None:
-        while True:
-            kind, channel, data = await pushes.push()
-            now, heard_before = time.time_ns(), self._heard
-            self._heard = time.monotonic()
-            if self._heard - heard_before > LULL_S:
-                self._listen_anew()
+    def _pushed(self, pushes: list[list[Any]]) -> None:
+        """Takes what came in one read."""
+        now, heard_before = time.time_ns(), self._heard
+        self._heard = time.monotonic()
+        if self._heard - heard_before > LULL_S:
+            self._listen_anew()
+        readings = self._readings
+        for kind, channel, data in pushes:
             if kind == b"message":
-                self._message(channel, data, now)
+                reading = readings.get(channel)
+                if reading is not None:
+                    self._message(reading, data, now)
+                else:
+                    self._notice(channel, data)
             elif kind == b"subscribe":
                 self._confirmed(channel)
 
-    def _message(self, channel: bytes, data: bytes, now: int) -> None:
-        reading = self._readings.get(channel)
-        if reading is not None:
-            try:
-                message = unpack_message(reading.stream.symbol, data)
-            except ValueError as error:
-                # what it held stays missing from the sequence, so that the log is read for it with the next one
-                log.error("unreadable_message", stream=reading.stream.name, error=str(error))
-                return
-            stale = reading.live(message, now, self._listener)
-            if stale:
-                metrics.GATEWAY_STALE.labels(reading.stream.feed).inc(stale)
-            if reading.phase is Phase.BEHIND:
-                self._mark_behind(reading)
-        elif channel in self._directories:
+    def _message(self, reading: Reading, data: bytes, now: int) -> None:
+        try:
+            batch = unpack_message(reading.stream.symbol, data, now)
+        except ValueError as error:
+            # what it held stays missing from the sequence, so that the log is read for it with the next one
+            log.error("unreadable_message", stream=reading.stream.name, error=str(error))
+            return
+        stale = reading.live(batch, self._listener)
+        if stale:
+            metrics.GATEWAY_STALE.labels(reading.stream.feed).inc(stale)
+        if reading.phase is Phase.BEHIND:
+            self._mark_behind(reading)
+
+    def _notice(self, channel: bytes, data: bytes) -> None:
+        if channel in self._directories:
             self._stale_directories.add(self._directories[channel])
             self._wake.set()
         elif channel in self._workers:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feed.bus import reading as readings
-from feed.bus.entry import Entry, Message
+from feed.bus.entry import Batch, Entry
 from feed.bus.reading import Phase, Reading
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import START, Position, Stream
@@ -23,7 +23,7 @@ class Redis:
 
     record: Record | None = None
     log: list[tuple[int, Entry]] = field(default_factory=list)
-    channel: list[Message] = field(default_factory=list)
+    channel: list[Batch] = field(default_factory=list)
     subscribed: bool = False
     restarted: bool = False
     published: list[int] = field(default_factory=list)  # venue ids, which here count every tick ever
@@ -40,7 +40,7 @@ class Redis:
             entries.append(Trade("A", tick_id, 1.0, 1.0, "", 1, 1))
         self.log += [(record.seq + 1 + at, entry) for at, entry in enumerate(entries)]
         if self.subscribed:
-            self.channel.append(Message(record.epoch, record.seq + 1, 1, entries))
+            self.channel.append(Batch(record.epoch, record.seq + 1, 1, 1, entries))
         self.record = record._replace(seq=record.seq + count)
 
     def restart(self) -> None:
@@ -75,7 +75,7 @@ class Reader:
 
     def hear(self) -> None:
         if self.redis.channel:
-            self.reading.live(self.redis.channel.pop(0), 1, self.ear)
+            self.reading.live(self.redis.channel.pop(0), self.ear)
 
     def ask(self) -> None:
         """Redis answers at this moment; the answer arrives with `take`."""
@@ -246,7 +246,7 @@ def test_ticks_that_redis_forgot_and_was_given_again_are_not_told_twice(
     reader.settle()
     assert reader.ear.heard.get(STREAM.name, []) == expected
     # and what comes live afterwards is told as ever
-    redis.channel.append(Message("f", max(log) + 1, 1, [Trade("A", 1_000, 1.0, 1.0, "", 1, 1)]))
+    redis.channel.append(Batch("f", max(log) + 1, 1, 1, [Trade("A", 1_000, 1.0, 1.0, "", 1, 1)]))
     redis.record = redis.record._replace(seq=max(log) + 1)
     redis.log.append((max(log) + 1, Trade("A", 1_000, 1.0, 1.0, "", 1, 1)))
     reader.settle()
@@ -302,3 +302,35 @@ def test_a_redis_that_nobody_has_published_to_since_it_came_back_proves_nothing(
     reader.PAGE = 100
     reader.settle()
     assert reader.ear.heard[STREAM.name] == [("epoch", 301), (301, 301), (302, 302)]
+
+
+LIVE = Position("e", 5)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "first", "heard", "old", "phase"),
+    [
+        pytest.param("e", 6, [6, 7, 8], 0, Phase.LIVE, id="goes on"),
+        pytest.param("e", 5, [6, 7], 1, Phase.LIVE, id="partly old"),
+        pytest.param("e", 3, [], 3, Phase.LIVE, id="old"),
+        pytest.param("e", 7, [], 0, Phase.BEHIND, id="a hole"),
+        pytest.param("f", 6, [], 0, Phase.BEHIND, id="another epoch"),
+        pytest.param("f", 1, [], 0, Phase.BEHIND, id="another epoch from its start"),
+    ],
+)
+def test_what_a_live_message_is(epoch: str, first: int, heard: list[int], old: int, phase: Phase) -> None:
+    ear, reading = Ear(), Reading(STREAM, LIVE, Phase.LIVE)
+    entries: list[Entry] = [Trade("A", seq, 1.0, 1.0, "", 1, 1) for seq in range(first, first + 3)]
+    assert reading.live(Batch(epoch, first, 1, 1, entries), ear) == old
+    assert ear.seqs(STREAM) == heard
+    assert reading.phase is phase
+    assert reading.at == Position("e", 5 + len(heard))
+    assert reading.last_id == (heard[-1] if heard else None)
+    assert reading.waiting_entries == (3 if phase is Phase.BEHIND else 0)
+
+
+def test_doubles_are_dropped_from_live_messages_too() -> None:
+    ear, reading = Ear(), Reading(STREAM, LIVE, Phase.LIVE, doubles_to=7)
+    reading.live(Batch("e", 6, 1, 1, [Trade("A", tick_id, 1.0, 1.0, "", 1, 1) for tick_id in (6, 7, 8)]), ear)
+    assert ear.heard[STREAM.name] == [("epoch", 8), (8, 8)]
+    assert reading.doubles_to is None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import redis
@@ -11,7 +11,6 @@ from prometheus_client import REGISTRY
 
 from feed.bus.beats import HEARS_ALL, Beat, Silent, pack_beat
 from feed.bus.embedded import EmbeddedServer
-from feed.bus.errors import BusDown
 from feed.bus.publisher import Publisher
 from feed.bus.subscriber import Subscriber
 from feed.settings import Values
@@ -167,20 +166,11 @@ def test_a_pause_that_the_connection_outlives_says_nothing_of_the_source(
     ours = [b"message", b"feed:heartbeat", b""]
     theirs = [b"message", f"feed:{FEED}:worker".encode(), pack_beat(Beat("w1", HEARS_ALL))]
 
-    class Pushes:
-        story: ClassVar = [(0.1, theirs), (0.8, ours), (1.7, ours), (4.5, ours), (4.6, theirs), (5.4, ours),
-                           (6.3, ours), (7.2, ours), (7.7, ours)]  # fmt: skip
-
-        async def push(self) -> list[bytes]:
-            if not self.story:
-                raise BusDown("the end")
-            next_s, push = self.story.pop(0)
-            clock.now = next_s
-            for feed, sources in subscriber._workers.values():
-                subscriber._judge(feed, sources)  # whoever wakes first: the task that works, or the one that reads
-            return push
-
-    with pytest.raises(BusDown, match="the end"):
-        asyncio.run(subscriber._read(Pushes()))  # type: ignore[arg-type]
+    story = [(0.1, theirs), (0.8, ours), (1.7, ours), (4.5, ours), (4.6, theirs), (5.4, ours), (6.3, ours),
+             (7.2, ours), (7.7, ours)]  # fmt: skip
+    for clock.now, push in story:
+        for feed, sources in subscriber._workers.values():
+            subscriber._judge(feed, sources)  # whoever wakes first: the task that works, or the one that reads
+        subscriber._pushed([push])
     assert ear.words == [HEARS_ALL, None]
     assert clock.now == 7.7, "3 s after it beat last, and not before"
