@@ -6,8 +6,9 @@ import os
 import random
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable
-from importlib.resources import files
+from collections.abc import Callable, Collection
+from functools import partial
+from itertools import islice
 from secrets import token_urlsafe
 from typing import Any, Final
 
@@ -16,20 +17,20 @@ import structlog
 from feed import metrics
 from feed.bus import names
 from feed.bus.beats import BEAT_S, EXPIRES_S, HEARS_ALL, Beat, Silent, pack_beat
-from feed.bus.connect import Command, Link
+from feed.bus.connect import Link
 from feed.bus.entry import pack, pack_int
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.lane import Call, Lane
+from feed.bus.script import SCRIPT, Terms
 from feed.core.backoff import delay_s
 from feed.core.streams import Stream
 from feed.core.ticks import NS_PER_S, Tick, kind_of
 from feed.settings import Values
 
-SCRIPT: Final = files("feed.bus").joinpath("publish.lua").read_text()
 # Seconds between two tries to reach Redis at most, and until a peer that tries so has published what it held.
 RETRY_MAX_S: Final = 1.0
 PEER_RETURNS_S: Final = 1.5
-# A pipeline of more calls than this delays the first answer without saving anything per call.
+# More calls under way than this keep Redis no busier, and whatever else it is asked waits for all of them.
 MAX_CALLS: Final = 256
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,9 @@ class Publisher:
         self._silent = silent
         self._worker_id = values.ingest.worker_id or socket.gethostname()
         self._life = token_urlsafe(6)
+        self._terms = Terms.of(values, self._worker_id, self._life)
+        self._buffer_bytes = values.publish.buffer_bytes
+        self._buffer_ns = int(values.publish.buffer_s * NS_PER_S)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._ready: dict[Lane, None] = {}  # lanes with something to send, in the order in which it came
         self._held: dict[Lane, None] = {}  # lanes that wait for a peer to fill a hole
@@ -60,12 +64,15 @@ class Publisher:
         self._settled = asyncio.Event()
         self._settled.set()
         self._buffered = 0
+        self._under_way = 0  # calls that Redis has not answered yet
         self._failures = 0
         self._link: Link | None = None
         self._peers_by = 0.0  # monotonic time before which a peer may still be looking for Redis
         # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
         self._number = time.time_ns() // 1000
-        self._answers = {a: metrics.PUBLISH_CALLS.labels(feed, a) for a in ("ok", "behind", "stale")}
+        self._answers = {
+            a: metrics.PUBLISH_CALLS.labels(feed, a.decode().lower()) for a in (b"OK", b"BEHIND", b"STALE")
+        }
         self._count_ticks = metrics.PUBLISH_TICKS.labels(feed)
         self._count_duplicates = metrics.PUBLISH_DUPLICATES.labels(feed)
         self._count_dropped = metrics.PUBLISH_DROPPED.labels(feed)
@@ -77,22 +84,22 @@ class Publisher:
         kind = kind_of(tick)
         lane = self._lanes.get((kind, tick.symbol)) or self._new_lane(kind, tick.symbol)
         self._buffered += lane.offer(tick, pack(tick))
-        while self._buffered > self._values.publish.buffer_bytes or (
-            lane.oldest_age_s(tick.ts_recv) > self._values.publish.buffer_s
-        ):
+        if self._buffered > self._buffer_bytes or lane.oldest_age_ns(tick.ts_recv) > self._buffer_ns:
+            self._make_room(lane, tick.ts_recv)
+        if lane.call is None and lane not in self._ready and lane.waiting:
+            self._ready[lane] = None
+            self._settled.clear()
+            self._wake.set()
+
+    def _make_room(self, lane: Lane, now_ns: int) -> None:
+        while self._buffered > self._buffer_bytes or lane.oldest_age_ns(now_ns) > self._buffer_ns:
             freed = lane.drop_oldest()
             if not freed:
                 break
             self._buffered -= freed
             self._count_dropped.inc()
-        if lane.call is not None:
-            return
-        if lane.waiting:
-            self._ready[lane] = None
-            self._settled.clear()
-            self._wake.set()
-        else:
-            self._ready.pop(lane, None)  # all that it had was dropped
+        if lane.call is None and not lane.waiting:
+            self._ready.pop(lane, None)
 
     def reconnected(self, symbols: Collection[str]) -> None:
         """The source lost the connection that brings these: what comes next can't vouch for what came before."""
@@ -110,7 +117,7 @@ class Publisher:
         gauge = metrics.BUS_CONNECTED.labels("publisher")
         while True:
             try:
-                link = await Link.open(self._values.redis, f"feed-ingest-{self._feed}")
+                link = await Link.open(self._values.redis, f"feed-ingest-{self._feed}", self._wake.set)
             except BusDown as error:
                 log.warning("redis_unreachable", feed=self._feed, error=str(error))
             else:
@@ -135,6 +142,7 @@ class Publisher:
 
     def _new_lane(self, kind: str, symbol: str) -> Lane:
         lane = Lane(Stream(self._feed, kind, symbol), kind in self._contiguous)
+        lane.candidate = token_urlsafe(6)
         self._lanes[kind, symbol] = lane
         self._unregistered.append(lane)
         return lane
@@ -153,9 +161,8 @@ class Publisher:
             await self._register(link)
             lanes = self._due(now)
             if not lanes:
-                if not self._held:
-                    self._settled.set()
-                await self._wait(now, beat_due)
+                self._settle()
+                await self._wait(link, now, beat_due)
                 continue
             await self._publish(link, sha, lanes)
             if self._values.publish.window_s:
@@ -164,11 +171,14 @@ class Publisher:
     def _take_up(self, link: Link) -> None:
         """Goes on over a new connection: what had no answer is called again, with its number."""
         self._link = link
+        self._under_way = 0
         # Redis may have come back without its directory: every stream is registered anew
         self._unregistered = list(self._lanes.values())
         if self._values.publish.behind_wait_s:
             self._peers_by = time.monotonic() + PEER_RETURNS_S
         for lane in self._lanes.values():
+            # of the last one nobody knows whether it began somewhere, and a Redis that was set back forgot that it did
+            lane.candidate = token_urlsafe(6)
             if lane.call is not None:
                 lane.call.gives_up_at = max(lane.call.gives_up_at, self._peers_by)
                 if lane not in self._held:
@@ -199,35 +209,38 @@ class Publisher:
         for lane in [lane for lane in self._held if now >= lane.held_until]:
             del self._held[lane]
             self._ready[lane] = None
-        lanes = list(self._ready)[:MAX_CALLS]
+        lanes = list(islice(self._ready, max(0, MAX_CALLS - self._under_way)))
         for lane in lanes:
             del self._ready[lane]
         return lanes
 
-    async def _wait(self, now: float, beat_due: float) -> None:
+    async def _wait(self, link: Link, now: float, beat_due: float) -> None:
         due = min([beat_due, *(lane.held_until for lane in self._held)])
         self._wake.clear()
+        link.check()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, due - now)):
                 await self._wake.wait()
 
+    def _settle(self) -> None:
+        if not (self._ready or self._held or self._under_way):
+            self._settled.set()
+
     async def _publish(self, link: Link, sha: bytes, lanes: list[Lane]) -> None:
-        ts_pub = time.time_ns()
+        """Sends the lanes' calls, and leaves the answers to `_answered`: no stream waits for another's."""
+        now, ts_pub = time.monotonic(), time.time_ns()
         calls = [self._call_of(lane) for lane in lanes]
         # a bar was received with its last trade, which may be long ago: no delay of this hop
         oldest = min((call.items[0].ts_recv for lane, call in zip(lanes, calls, strict=True) if lane.ticks), default=0)
         if oldest:
             self._delay.observe((ts_pub - oldest) / NS_PER_S)
-        stamp = pack_int(ts_pub)
-        replies = await link.calls(
-            [self._command(link, sha, lane, call, stamp) for lane, call in zip(lanes, calls, strict=True)]
+        stamp, command = pack_int(ts_pub), self._terms.command
+        pairs = list(zip(lanes, calls, strict=True))
+        self._under_way += len(pairs)
+        await link.ask(
+            [command(sha, link.run_id, lane, call, stamp, now) for lane, call in pairs],
+            [partial(self._answered, link, lane, call) for lane, call in pairs],
         )
-        refused = self._answered(zip(lanes, calls, replies, strict=True))
-        if not (self._ready or self._held):
-            self._settled.set()
-        if refused is not None:
-            # Redis full, read-only or loading: each call goes again with its number over a new connection
-            raise BusDown(f"publish refused: {refused}") from refused
 
     def _call_of(self, lane: Lane) -> Call:
         if lane.call is not None:
@@ -237,33 +250,19 @@ class Publisher:
         assert call is not None
         return call
 
-    def _command(self, link: Link, sha: bytes, lane: Lane, call: Call, stamp: bytes) -> Command:
-        run, stream = call.run, lane.stream
-        command: list[str | bytes | int] = [
-            "EVALSHA", sha, 3, names.log_key(stream), names.meta_key(stream), names.channel(stream),
-            link.run_id, token_urlsafe(6), self._worker_id, call.number, self._life, run.prev, call.flags, run.cause,
-            lane.seq, lane.id, lane.trim_below, self._values.history.max_ticks,
-            int(self._values.publish.reset_after_s * 1_000_000), stamp, pack_int(call.items[0].ts_recv), "PUBLISH",
-            call.stood_at if time.monotonic() >= call.gives_up_at else "", lane.epoch or b"", lane.began,
-        ]  # fmt: skip
-        for item in call.items:
-            command += item[:3]
-        return command
-
-    def _answered(self, answers: Iterable[tuple[Lane, Call, Any]]) -> BusRefused | None:
-        """Takes the answers in; returns a refusal, if there was one, after all have been taken."""
-        refused = None
+    def _answered(self, link: Link, lane: Lane, call: Call, reply: Any) -> None:
+        """Takes an answer in. A refusal ends the link: each call without an answer goes again over a new one."""
+        self._under_way -= 1
         now = time.monotonic()
-        for lane, call, reply in answers:
-            if isinstance(reply, BusRefused):
-                refused = reply
-                self._ready[lane] = None
-                continue
-            verdict = reply[0]
-            self._answers[verdict.decode().lower()].inc()
-            if verdict == b"OK":
-                self._published(lane, reply, now)
-                continue
+        if isinstance(reply, BusRefused):
+            # Redis is full, read-only or loading
+            link.end(BusDown(f"publish refused: {reply}"))
+            return
+        verdict = reply[0]
+        self._answers[verdict].inc()
+        if verdict == b"OK":
+            self._published(lane, reply, now)
+        else:
             self._number = max(self._number, int(reply[1]) if verdict == b"STALE" else 0) + 1
             call.number = self._number
             if verdict == b"BEHIND":
@@ -271,7 +270,10 @@ class Publisher:
                 self._held[lane] = None
             else:
                 self._ready[lane] = None  # it was numbered too low
-        return refused
+        if self._ready or self._held:
+            self._wake.set()
+        else:
+            self._settle()
 
     def _published(self, lane: Lane, reply: list[Any], now: float) -> None:
         _, epoch, first, last, duplicates, gaps = reply
@@ -279,6 +281,7 @@ class Publisher:
             self._unregistered.append(lane)  # Redis forgot the stream, and so the directory's entry perhaps
         if lane.epoch != epoch:
             lane.epoch, lane.began = epoch, min(first, last)
+            lane.candidate = token_urlsafe(6)
         self._failures = 0  # a Redis that can be reached but takes nothing is not well yet
         lane.trim_below = 0
         self._buffered -= lane.done(last, now, self._values.history.seconds)

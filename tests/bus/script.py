@@ -7,7 +7,7 @@ import redis
 
 from feed.bus import names
 from feed.bus.entry import pack_int
-from feed.bus.publisher import SCRIPT
+from feed.bus.script import SCRIPT
 from feed.core.streams import Stream
 
 STREAM = Stream("t", "trades", "A/B")

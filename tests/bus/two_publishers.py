@@ -12,7 +12,9 @@ import redis
 from feed.bus import names
 from feed.bus.entry import pack_int, unpack
 from feed.bus.lane import Call, Lane
-from feed.bus.publisher import SCRIPT, Publisher
+from feed.bus.publisher import Publisher
+from feed.bus.replies import Command
+from feed.bus.script import SCRIPT
 from feed.core.streams import Stream
 from feed.core.ticks import Gap, Trade
 from feed.settings import Values
@@ -76,7 +78,7 @@ class Scene:
         self.run = 1
         self.market: list[Print] = []
         self.offered: dict[int, Print] = {}  # to some worker, who neither dropped it nor died with it
-        self.late: list[list[Any]] = []
+        self.late: list[Command] = []
         self.strict = True
         self.quiet = True  # nothing happened that could cost a tick
         self.too_late: set[int] = set()  # read when the stream had gone on without them
@@ -153,12 +155,15 @@ class Scene:
             return False
         (lane,) = lanes
         call = publisher._call_of(lane)
-        command = list(publisher._command(publisher._link, self.sha, lane, call, pack_int(1)))  # type: ignore[arg-type]
+        link = publisher._link
+        assert link is not None
+        publisher._under_way += 1
+        command = publisher._terms.command(self.sha, link.run_id, lane, call, pack_int(1), self.clock.now)
         if fate == "late":
             self.late.append(command)
         reply = self.redis.execute_command(*command) if fate in ("answered", "unanswered") else None
         if fate == "answered":
-            assert publisher._answered([(lane, call, reply)]) is None
+            publisher._answered(link, lane, call, reply)
             self._settled(worker, call, reply)
         else:
             publisher._ready[lane] = None
