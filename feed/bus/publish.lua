@@ -38,13 +38,13 @@ local epochs, waits, newest_call = meta[6] or '', meta[8] or '', meta[9]
 -- A repeat of the last call (the caller never saw its answer) gets that answer; an older one, late from a connection
 -- that was given up, must not write behind it. Two callers that were given one name by mistake are told apart by life.
 local number = tonumber(ARGV[4])
-if newest_call then
-  local newest, life, of_epoch, from, to, dropped, named =
-    newest_call:match('^(%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
-  if tonumber(newest) == number and life == ARGV[5] then
+local newest = newest_call and tonumber(newest_call:match('^%d+'))
+if newest and newest >= number then
+  local life, of_epoch, from, to, dropped, named = newest_call:match('^%d+ (%S+) (%S+) (%d+) (%d+) (%d+) (%d+)$')
+  if newest == number and life == ARGV[5] then
     return {'OK', of_epoch, tonumber(from), tonumber(to), tonumber(dropped), tonumber(named)}
   end
-  if tonumber(newest) >= number then return {'STALE', newest} end
+  return {'STALE', string.format('%.0f', newest)}
 end
 
 -- A Redis that came back without its last writes knows less than the caller, who is not to blame the venue for it.
@@ -72,7 +72,7 @@ if hole then
   end
 end
 
-local entries, duplicates, gaps = {}, 0, 0
+local entries, duplicates, gaps, reset = {}, 0, 0, false
 
 local function gap(cause, after, before)
   gaps = gaps + 1
@@ -88,27 +88,30 @@ elseif flags:find('l', 1, true) and (prev == '' or last_id == '') then
   gap(ARGV[8], '', '')
 end
 
+local last_at  -- where in ARGV the last fresh tick's event time stands: few need to be read as numbers
+local function last_time() return last_at and tonumber(ARGV[last_at]) or last_ts end
+
 for i = FIRST_TICK, #ARGV, 3 do
-  local id, ts = ARGV[i], tonumber(ARGV[i + 1])
-  local fresh = true
-  if id ~= '' and last_id ~= '' then
-    if outdated(ts) then
-      fresh = false
-    elseif not below(last_id, id) then
-      fresh = ts - last_ts > tonumber(ARGV[13])
-      if fresh then
+  local id = ARGV[i]
+  local fresh = id == '' or last_id == '' or (not old_until and (#id > #last_id or (#id == #last_id and id > last_id)))
+  if not fresh then
+    local ts = tonumber(ARGV[i + 1])
+    if not outdated(ts) then
+      fresh = below(last_id, id)
+      if not fresh and ts - last_time() > tonumber(ARGV[13]) then
+        fresh = true
         gap('venue', '', '')
-        old_until = last_ts + tonumber(ARGV[13]) / 2  -- the middle of the least pause that makes a reset
-        waits = ''
+        old_until = last_time() + tonumber(ARGV[13]) / 2  -- the middle of the least pause that makes a reset
+        reset, waits = true, ''
       end
     end
   end
-  if not fresh then
-    duplicates = duplicates + 1
-  else
+  if fresh then
     entries[#entries + 1] = ARGV[i + 2]
-    last_ts = ts
+    last_at = i + 1
     if id ~= '' then last_id = id end
+  else
+    duplicates = duplicates + 1
   end
 end
 
@@ -119,7 +122,8 @@ if #entries == 0 then return {'OK', epoch or '', seq + 1, seq, duplicates, 0} en
 -- each of the last ones began ("k3J9:1 x0Lm:121"), so that a reader who missed some still knows its way.
 -- A Redis that was set back has not heard of the epoch that the caller saw last: it is entered between.
 if not epoch then redis.call('DEL', KEYS[1]) end
-if not epoch or meta[3] ~= ARGV[1] then
+local begun = not epoch or meta[3] ~= ARGV[1]
+if begun then
   local function enter(name, start)
     epochs = string.format('%s%s%s:%.0f', epochs, epochs == '' and '' or ' ', name, start)
   end
@@ -133,19 +137,22 @@ if not epoch or meta[3] ~= ARGV[1] then
 end
 
 local first = seq + 1
-for i = 1, #entries - 1 do
+local n = #entries
+local add = redis.call
+for i = 1, n - 1 do
   seq = seq + 1
-  redis.call('XADD', KEYS[1], string.format('%.0f-0', seq), 'd', entries[i])
+  add('XADD', KEYS[1], seq, 'd', entries[i])
 end
 seq = seq + 1
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[12], string.format('%.0f-0', seq), 'd', entries[#entries])
+add('XADD', KEYS[1], 'MAXLEN', '~', ARGV[12], seq, 'd', entries[n])
 if ARGV[11] ~= '0' then redis.call('XTRIM', KEYS[1], 'MINID', '~', ARGV[11] .. '-0') end
 
-local n = #entries
-local answer = string.format('%.0f %s %s %.0f %.0f %d %d', number, ARGV[5], epoch, first, seq, duplicates, gaps)
-put('epoch', epoch, 'seq', string.format('%.0f', seq), 'run_id', ARGV[1], 'epochs', epochs,
-  'last_id', last_id, 'last_ts', string.format('%.0f', last_ts), 'w:' .. ARGV[3], answer,
-  'reset', old_until and string.format('%.0f', old_until) or '', 'waits', below(last_id, waits) and waits or '')
+if begun then put('epoch', epoch, 'run_id', ARGV[1], 'epochs', epochs) end
+if reset then put('reset', string.format('%.0f', old_until)) end
+if waits ~= '' and not below(last_id, waits) then waits = '' end
+if waits ~= (meta[8] or '') then put('waits', waits) end
+put('seq', seq, 'last_id', last_id, 'last_ts', string.format('%.0f', last_time()),
+  'w:' .. ARGV[3], string.format('%.0f %s %s %.0f %.0f %d %d', number, ARGV[5], epoch, first, seq, duplicates, gaps))
 redis.call(ARGV[16], KEYS[3], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[14]
   .. '\220' .. string.char(math.floor(n / 256), n % 256) .. table.concat(entries))
 return {'OK', epoch, first, seq, duplicates, gaps}
