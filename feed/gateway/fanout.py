@@ -58,14 +58,16 @@ class Fanout:
         """Gives a stream's segments to those whom they are due."""
         rates = {0.0: live.pending}
         sent = False
-        for rate, form, audience in self._interest.audience(live):
+        for rate, form, audience, alone in self._interest.audience(live):
             messages = rates.get(rate)
             if messages is None:
                 messages = rates[rate] = self._paces.take(live, rate, now)
                 if messages:
                     flows.append(live.flows[rate])
                     self._meters.conflated("rate", stood_for(messages))
-            segments = form.segments(messages, now_ns // 1000, self._max_frame_bytes) if messages else ()
+            if not messages:
+                continue
+            segments = form.segments(messages, now_ns // 1000, self._max_frame_bytes, alone=alone)
             if not segments:
                 continue
             sent = sent or not rate

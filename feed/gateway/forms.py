@@ -36,12 +36,16 @@ class Form:
     stamps: bool
     deflate: bool
 
-    def segments(self, said: Sequence[Message], tw_us: int, max_bytes: int) -> list[Segment]:
-        """The messages as segments of at most `max_bytes` each (a single message may be larger)."""
+    def segments(self, said: Sequence[Message], tw_us: int, max_bytes: int, *, alone: bool = False) -> list[Segment]:
+        """The messages as segments of at most `max_bytes` each (a single message may be larger). `alone` says that no
+        other form of this encoding wants them, so that nothing is kept for it."""
+        if alone and not self.stamps:
+            ticks = [(each.seq, each.tick) for each in said if each.tick is not None and each.totals is None]
+            if len(ticks) == len(said):
+                content = self.codec.whole(ticks, self.depth)
+                if len(content) <= max_bytes:
+                    return [Segment(len(ticks), content)]
         tw = self.codec.stamp(tw_us) if self.stamps else b""
-        if len(said) == 1:
-            data = self.encode(said[0], tw)
-            return [Segment(1, data)] if data else []
         encoded = [data for message in said if (data := self.encode(message, tw))]
         if not encoded:
             return []

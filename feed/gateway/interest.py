@@ -1,5 +1,6 @@
 """Who wants what: the streams that are read from the bus because a client wants them, and the cohorts that get them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
@@ -88,7 +89,10 @@ class Interest:
     def audience(self, live: LiveStream) -> Audience:
         """The cohorts that get a stream, by rate and form: those that named it, and those that want all of its kind."""
         if live.audience is None or live.audience_of != self._wild_version:
-            live.audience, live.audience_of = list(self._find_audience(live)), self._wild_version
+            found = list(self._find_audience(live))
+            forms = Counter(form.codec.name for _, form, _ in found)
+            live.audience = [(rate, form, cohorts, forms[form.codec.name] == 1) for rate, form, cohorts in found]
+            live.audience_of = self._wild_version
         return live.audience
 
     def _find_audience(self, live: LiveStream) -> Iterator[tuple[float, Form, list[Cohort]]]:

@@ -13,8 +13,8 @@ from feed.gateway.tail import Tail
 
 Cohorts = dict[float, dict[Form, dict[Cohort, None]]]
 """By rate and form."""
-Audience = list[tuple[float, Form, list[Cohort]]]
-"""Who gets a stream, by rate and form."""
+Audience = list[tuple[float, Form, list[Cohort], bool]]
+"""Who gets a stream, by rate and form, and whether that is its encoding's only form."""
 
 
 class LiveStream:

@@ -41,6 +41,11 @@ class Codec(Protocol):
         """The part of a tick's message that is the same for every client."""
         ...
 
+    def whole(self, ticks: Sequence[tuple[int, Tick]], depth: int) -> bytes:
+        """The content of an array of ticks with their numbers, without stamps: cheaper than tick by tick, where nothing
+        of it is shared with another depth."""
+        ...
+
     def depth_one(self, body: bytes, tick: Tick) -> bytes: ...
 
     def depth_two(self, body: bytes, tick: Tick, seq: int, extra: dict[str, Any] | None = None) -> bytes: ...
@@ -81,6 +86,19 @@ class Json:
         fields["t"] = rfc3339(tick.ts_event)
         return orjson.dumps(fields)[:-1]
 
+    def whole(self, ticks: Sequence[tuple[int, Tick]], depth: int) -> bytes:
+        said = []
+        for seq, tick in ticks:
+            fields = tick_fields(tick)
+            fields["t"] = rfc3339(tick.ts_event)
+            if depth == 2:
+                fields["q"] = seq
+                field = depth_two_field(tick)
+                if field is not None:
+                    fields[field[0]] = field[1]
+            said.append(fields)
+        return orjson.dumps(said)[1:-1]
+
     def depth_one(self, body: bytes, tick: Tick) -> bytes:  # noqa: ARG002 - one signature for both encodings
         return body + b"}"
 
@@ -119,6 +137,11 @@ class MessagePack:
     def body(self, tick: Tick) -> bytes:
         # the map's header is left to the message, which knows how many fields follow; `t` is among them already
         return _fields(tick_fields(tick)) + _timestamp(tick.ts_event)
+
+    def whole(self, ticks: Sequence[tuple[int, Tick]], depth: int) -> bytes:
+        if depth == 1:
+            return b"".join([self.depth_one(self.body(tick), tick) for _, tick in ticks])
+        return b"".join([self.depth_two(self.body(tick), tick, seq) for seq, tick in ticks])
 
     def depth_one(self, body: bytes, tick: Tick) -> bytes:
         return _map_header(_body_fields(tick)) + body

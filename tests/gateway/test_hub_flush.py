@@ -123,9 +123,9 @@ def test_a_form_is_joined_once_for_all_its_cohorts(monkeypatch: pytest.MonkeyPat
     made: Counter[str] = Counter()
     real = forms.Form.segments
 
-    def segments(form: forms.Form, *args: Any) -> list[forms.Segment]:
+    def segments(form: forms.Form, *args: Any, **options: Any) -> list[forms.Segment]:
         made[form.codec.name] += 1
-        return real(form, *args)
+        return real(form, *args, **options)
 
     monkeypatch.setattr(forms.Form, "segments", segments)
     stage = Stage()

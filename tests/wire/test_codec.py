@@ -212,6 +212,19 @@ def test_messages_of_all_kinds_go_together(codec: Codec, ticks: list[Tick]) -> N
     assert [message["S"] for message in found] == [tick.symbol for tick in ticks]
 
 
+@pytest.mark.parametrize("codec", [JSON, MSGPACK])
+@given(st.lists(TICKS, min_size=1, max_size=5))
+def test_ticks_made_at_once_say_what_they_say_one_by_one(codec: Codec, ticks: list[Tick]) -> None:
+    numbered = list(enumerate(ticks, 7))
+    singly = {
+        1: [codec.depth_one(codec.body(tick), tick) for _, tick in numbered],
+        2: [codec.depth_two(codec.body(tick), tick, seq) for seq, tick in numbered],
+    }
+    for depth, messages in singly.items():
+        whole = codec.frame(len(ticks), [codec.whole(numbered, depth)])
+        assert messages_of(whole) == messages_of(codec.frame(len(ticks), [codec.join(messages)]))
+
+
 @BOTH
 def test_a_control_frame_is_an_array(codec: Codec) -> None:
     assert messages_of(codec.control({"T": "a", "n": None}, {"T": "b", "l": ["x"]})) == [
