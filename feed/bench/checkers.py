@@ -11,7 +11,7 @@ import random
 from contextlib import suppress
 from typing import Any, Final
 
-from feed.bench.clients import Opening, Tally
+from feed.bench.clients import Opening, Tally, settle
 from feed.bench.continuity import Continuity
 from feed.bench.control import Json, Verb, child, named, serve
 from feed.bench.frames import PING, PONG, Frame, command, masked, split
@@ -20,7 +20,7 @@ from feed.bench.samples import messages
 
 STAYS_S: Final = (0.2, 1.0)
 AWAY_S: Final = (0.02, 0.3)
-OPENS_WITHIN_S: Final = 60.0
+OPENS_WITHIN_S: Final = 15.0  # the gateway itself gives up after gateway.subscribe_timeout_s, 10
 KEY: Final = "AAAAAAAAAAAAAAAAAAAAAA=="
 
 
@@ -42,8 +42,7 @@ class Checker(asyncio.Protocol):
         self._rest = data[used:]
 
     def connection_lost(self, fault: Exception | None) -> None:
-        if not self.answered.done():
-            self.answered.set_exception(ConnectionError(f"the connection ended before the answer came: {fault}"))
+        settle(self.answered, ConnectionError(f"the connection ended before the answer came: {fault}"))
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode == PING:
@@ -51,12 +50,10 @@ class Checker(asyncio.Protocol):
         elif not frame.opcode & 0x08:
             found = messages(frame)
             self._continuity.take(found)
-            if self.answered.done():
-                return
             if found[0]["T"] == "subscription":
-                self.answered.set_result(None)
+                settle(self.answered)
             elif found[0]["T"] == "error":
-                self.answered.set_exception(ConnectionError(f"refused: {found[0]}"))
+                settle(self.answered, ConnectionError(f"refused: {found[0]}"))
 
 
 class Client:
@@ -65,6 +62,7 @@ class Client:
     def __init__(self, port: int, protocol: str, wish: dict[str, Any], chance: random.Random) -> None:
         self.continuity = Continuity()
         self.resumes = 0
+        self.unanswered = 0
         self._port = port
         self._protocol = protocol
         self._wish = wish
@@ -78,8 +76,8 @@ class Client:
         opening = Opening(request.encode(), Tally(()), sampled=False)
         async with asyncio.timeout(OPENS_WITHIN_S):
             await asyncio.get_running_loop().create_connection(lambda: opening, "127.0.0.1", self._port)
-            await opening.opened
             self._transport = opening.transport
+            await opening.opened
             checker = Checker(opening.transport, self.continuity)
             checker.data_received(opening.hand_over(checker))
             told = self._wish | ({"since": self.continuity.since()} if self.continuity.positions else {})
@@ -94,8 +92,12 @@ class Client:
                     await stays.wait()
             self.close()
             await asyncio.sleep(self._chance.uniform(*AWAY_S))
-            await self.open()
-            self.resumes += 1
+            try:
+                await self.open()
+            except (TimeoutError, ConnectionError):  # no answer, or one that the bus gave none
+                self.unanswered += 1
+            else:
+                self.resumes += 1
 
     def close(self) -> None:
         if self._transport is not None:
@@ -139,7 +141,9 @@ class Checkers:
         all_of = [client.continuity for client in self._clients]
         names = ("messages", "gaps", "skipped", "repeated", "lost", "faults")
         sums = {name: sum(getattr(each, name) for each in all_of) for name in names}
-        return sums | {"resumes": sum(client.resumes for client in self._clients)}
+        unanswered = sum(client.unanswered for client in self._clients)
+        sums["faults"] += unanswered
+        return sums | {"unanswered": unanswered, "resumes": sum(client.resumes for client in self._clients)}
 
 
 async def main() -> None:

@@ -115,16 +115,15 @@ class Opening(asyncio.Protocol):
             if not found:
                 return
             if not head.startswith(b"HTTP/1.1 101 "):
-                self.opened.set_exception(ConnectionError(f"refused: {head.decode(errors='replace')[:200]}"))
+                settle(self.opened, ConnectionError(f"refused: {head.decode(errors='replace')[:200]}"))
                 return
             self._upgraded, self._data = True, rest
-            self.opened.set_result(None)
+            settle(self.opened)
         self._await_answer()
 
     def connection_lost(self, fault: Exception | None) -> None:
         waiting = self.subscribed if self.opened.done() else self.opened
-        if not waiting.done():
-            waiting.set_exception(ConnectionError(f"the connection ended while it was opened: {fault}"))
+        settle(waiting, ConnectionError(f"the connection ended while it was opened: {fault}"))
 
     def read(self) -> Reader:
         """Counts from here on, without waiting for the answer to a command."""
@@ -142,8 +141,17 @@ class Opening(asyncio.Protocol):
             if b"subscription" in frame.payload:
                 self._data = self._data[frame.end :]
                 self.read()
-                self.subscribed.set_result(None)
+                settle(self.subscribed)
                 return
             if b'"error"' in frame.payload:
-                self.subscribed.set_exception(ConnectionError(f"refused: {frame.payload[:300]!r}"))
+                settle(self.subscribed, ConnectionError(f"refused: {frame.payload[:300]!r}"))
                 return
+
+
+def settle(waiting: asyncio.Future[None], fault: Exception | None = None) -> None:
+    """Ends a wait, if it goes on: whoever waited may have given up."""
+    if not waiting.done():
+        if fault is None:
+            waiting.set_result(None)
+        else:
+            waiting.set_exception(fault)

@@ -91,7 +91,7 @@ def _enter(outcome: Outcome, window: Window, found: dict[str, Any], weighed: Seq
     outcome.put("memory_end_mb", [weighed[-1].bytes / 1e6])
     outcome.put("memory_slope_mb_per_min", [slope(weighed)])
     if found["faults"]:
-        named = ", ".join(f"{found[name]} {name}" for name in ("gaps", "skipped", "repeated", "lost"))
+        named = ", ".join(f"{found[name]} {name}" for name in ("gaps", "skipped", "repeated", "lost", "unanswered"))
         outcome.warnings.append(f"the checking clients found {named}")
     outcome.notes.append(f"{found['messages']:,} messages checked, {found['resumes']:,} resumes")
 
