@@ -47,7 +47,8 @@ TARGETS: Final = (
     Target("publish", "ticks_per_s", 100_000, "ticks/s from one worker into Redis", "/s", least=True),
     Target("intake", "us_per_tick_nobody", 5.0, "CPU per tick that nobody wants", "us"),
     Target("intake", "us_per_tick_one", 5.0, "CPU per tick that one client wants", "us"),
-    Target("mixed", "gaps", 0, "gaps and numbers skipped"),
+    Target("mixed", "gaps", 0, "gaps, numbers skipped, resumes unanswered"),
+    Target("mixed", "memory_slope_mb_per_min", 1.0, "memory after the first minute", "MB/min"),  # 10 MB in the soak
 )
 
 
