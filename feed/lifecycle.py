@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -12,6 +13,9 @@ from typing import Any, Final
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 MOST_OPEN_FILES: Final = 1_048_576  # Linux's own ceiling (fs.nr_open) where nobody changed it
+# Collections of the young: each looks at so many new objects, in half a millisecond. Python's own 700 suit programs that
+# keep little.
+YOUNG_OBJECTS: Final = 10_000
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Main = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
@@ -83,6 +87,19 @@ def raise_open_files() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
     return soft
+
+
+def collect_rarely() -> None:
+    """For a process that is set up: the garbage collector leaves alone what there is by now, and looks at the rest
+    less often.
+
+    Ticks and what stands for them are freed by their reference counts; the collector, which walks over all that is
+    kept for clients that come back, took 7 % of a busy gateway's time. What it is there for is some 30 objects of a
+    connection that broke off.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
 def report_faults(debug: bool, who: str = "feed") -> None:

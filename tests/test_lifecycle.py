@@ -1,13 +1,14 @@
 """A process' start and end, seen from outside: signals, exit codes, what it prints about its faults."""
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from feed.lifecycle import describe, raise_open_files, run
+from feed.lifecycle import YOUNG_OBJECTS, collect_rarely, describe, raise_open_files, run
 
 WAITS = """
 import asyncio, sys
@@ -120,3 +121,18 @@ def test_open_files_are_raised_to_what_is_allowed() -> None:
     with start(code) as child:
         assert line(child) == "128 128 128"
     assert raise_open_files() > 0
+
+
+def test_what_a_process_was_set_up_with_is_left_alone_by_the_collector() -> None:
+    frozen, thresholds = gc.get_freeze_count(), gc.get_threshold()
+    try:
+        collect_rarely()
+        assert gc.get_freeze_count() > frozen
+        assert gc.get_threshold()[0] == YOUNG_OBJECTS
+        circle: list[object] = []
+        circle.append(circle)
+        del circle
+        assert gc.collect() > 0  # what came later is still looked at
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)

@@ -71,6 +71,7 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
     from feed import metrics
     from feed.admin import Admin
     from feed.gateway.server import Gateway
+    from feed.lifecycle import collect_rarely
 
     knobs = values.gateway
     server = Gateway(values)
@@ -82,6 +83,7 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
             await server.start()
         metrics.GATEWAY_WORKERS.set(1)
         metrics.GATEWAY_WORKERS_UP.set(1)
+        collect_rarely()
         announce(f"gateway: listening on {url(knobs.host, server.port)} · admin {url(knobs.host, admin.port)}")
         await server.run(stop)
     return 0

@@ -14,7 +14,7 @@ from feed.cli.reports import ASK, MOST_ASKED, STOP, Listening, Refusal, Report, 
 from feed.cli.serving import binding, serve
 from feed.exposition import snapshot
 from feed.gateway.server import Gateway
-from feed.lifecycle import report_faults
+from feed.lifecycle import collect_rarely, report_faults
 from feed.settings import Values
 
 PARENT: Final = 0  # stdin is the socket between the two
@@ -44,6 +44,7 @@ async def _serve(stop: asyncio.Event, number: int, values: Values, parent: socke
         stack.push_async_callback(server.close)
         with binding("gateway", knobs.host, knobs.port, "--port", "gateway.port"):
             await server.start()
+        collect_rarely()
         writer.write(pack(Listening()))
         async with asyncio.TaskGroup() as group:
             answering = group.create_task(_answer(reader, writer, server, stop))

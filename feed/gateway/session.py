@@ -87,7 +87,7 @@ class Session:
 
     def write(self, data: bytes) -> bool:
         """Sends whole frames; False where the client has too much to read already. Of no effect on a closing one."""
-        if self._ending is not None or self._socket.closed or self._is_closing():
+        if self._socket.over or self._is_closing():
             return True
         waiting = self._waiting()
         if waiting and (waiting > BEHIND_BYTES or waiting + len(data) > self._settings.outbox_bytes):
@@ -126,6 +126,7 @@ class Session:
         """Begins to close the connection; a peer that has stalled is cut off. The first code stands."""
         if self._ending is None and not (self._socket.closed or self._transport.is_closing()):
             metrics.GATEWAY_CLOSES.labels(str(int(code))).inc()
+            self._socket.over = True
             self._ending = asyncio.get_running_loop().create_task(self._socket.close(code=int(code)))
 
     async def run(self, credentials: Credentials | None) -> None:

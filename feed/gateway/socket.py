@@ -25,6 +25,7 @@ class Socket(web.WebSocketResponse):
         self.deflate = bool(extension)
         if extension:
             self.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = extension
+        self.over = False  # no data may follow: a close frame came, or is about to be sent
         self._transport = transport
         self._cut: asyncio.TimerHandle | None = None
 
@@ -34,6 +35,7 @@ class Socket(web.WebSocketResponse):
         super()._post_start(request, protocol, writer)
 
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = False) -> bool:  # noqa: ARG002
+        self.over = True
         if self._cut is None:
             self._cut = asyncio.get_running_loop().call_later(CLOSE_WAIT_S, self._abort)
         return await super().close(code=code, message=message, drain=False)
