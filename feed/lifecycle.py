@@ -13,8 +13,8 @@ from typing import Any, Final
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 MOST_OPEN_FILES: Final = 1_048_576  # Linux's own ceiling (fs.nr_open) where nobody changed it
-# Collections of the young: each looks at so many new objects, in half a millisecond. Python's own 700 suit programs that
-# keep little.
+# Collections of the young: each looks at so many new objects, in half a millisecond. Python's own 700
+# suit programs that keep little.
 YOUNG_OBJECTS: Final = 10_000
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
