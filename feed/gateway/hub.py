@@ -5,7 +5,6 @@ form, and each cohort's frame is built once; only the write itself is done per c
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final
 
 from feed.bus.reading import Batch, Hole
 from feed.bus.store import Past
@@ -23,20 +22,14 @@ from feed.gateway.message import Message
 from feed.gateway.meters import Meters
 from feed.gateway.paces import Paces
 from feed.gateway.resume import Place, absorb
+from feed.gateway.rhythm import Rhythm
 from feed.gateway.status import STALE, Silent, changed, frames, state
 from feed.gateway.tails import Tails
 from feed.settings import Flush, Gateway
 
-# The window after a flush, in proportion to what that took.
-REST: Final = 0.5
-
 
 class Hub:
-    """One feed's ticks on their way to its clients.
-
-    Leading edge: a tick that comes after a pause is flushed at once, those of the window after it together. The window
-    follows what a flush costs: it is short while idle, and under load batches grow instead of queues.
-    """
+    """One feed's ticks on their way to its clients. When they are flushed is for `Rhythm` to say."""
 
     def __init__(self, feed: str, bus: Bus, clock: Clock, backfill: Backfill, flush: Flush, knobs: Gateway) -> None:
         self.feed = feed
@@ -47,7 +40,7 @@ class Hub:
         self._backfill = backfill
         self._settings = flush
         self._dirty: dict[LiveStream, None] = {}
-        self._flush_due = False
+        self._rhythm = Rhythm(clock, flush, self._flush_all, self.meters.flushed)
         self.members = Members(self.interest, backfill, clock, knobs, flush.max_frame_bytes, self.meters)
         self._tails = Tails(knobs.tail_ticks)
         self._silent: Silent = frozenset()
@@ -188,25 +181,9 @@ class Hub:
 
     def _touch(self, live: LiveStream) -> None:
         self._dirty[live] = None
-        if not self._flush_due:
-            self._flush_due = True
-            # soon, not now: what the same read from the bus brought goes together
-            self._clock.soon(self._flush_window)
+        self._rhythm.wake()
 
-    def _flush_window(self) -> None:
-        if not self._dirty:
-            self._flush_due = False
-            return
-        started = self._clock.monotonic()
+    def _flush_all(self) -> bool:
+        due = bool(self._dirty)
         self.flush()
-        # uvloop sends when this turn of the loop ends, and sending is the most of what a flush costs
-        self._clock.soon(lambda: self._rest(started))
-
-    def _rest(self, started: float) -> None:
-        """Waits for the next flush, in proportion to what the last one took of the loop's time."""
-        cost_s = self._clock.monotonic() - started
-        self.meters.flushed(cost_s)
-        window_s = REST * cost_s
-        self._clock.later(
-            min(self._settings.window_max_s, max(self._settings.window_min_s, window_s)), self._flush_window
-        )
+        return due

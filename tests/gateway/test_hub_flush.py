@@ -62,17 +62,6 @@ def test_a_window_in_which_nothing_came_ends_the_rhythm() -> None:
     assert stage.clock.due_in == [0.0]
 
 
-@pytest.mark.parametrize(("cost_s", "window_s"), [(0.0, 0.001), (0.002, 0.002), (1.0, 0.02)])
-def test_the_window_follows_what_a_flush_costs_within_its_bounds(cost_s: float, window_s: float) -> None:
-    stage, client = Stage(window_min_s=0.001, window_max_s=0.02), Client()
-    stage.subscribe(client, A)
-    stage.ticks(A)
-    stage.clock.cost_s = cost_s  # a flush looks at the clock twice until what it wrote is sent
-    stage.clock.turn()
-    stage.clock.turn()
-    assert stage.clock.due_in == [pytest.approx(window_s)]
-
-
 def test_a_cohort_shares_one_frame() -> None:
     stage, clients = Stage(), [Client() for _ in range(5)]
     for client in clients:
