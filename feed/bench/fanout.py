@@ -20,6 +20,7 @@ from feed.core.streams import Stream
 from feed.lifecycle import raise_open_files
 
 FEED: Final = "sim"
+BALLAST: Final = "ballast"  # a feed that no gateway carries
 WITNESSED: Final = 50  # streams that the witness listens to, evenly chosen
 OTHER_FILES: Final = 200  # that a process has open beside its connections
 
@@ -73,8 +74,10 @@ async def fan_out(scenario: Scenario, plan: Plan, stage: Stage, server: Embedded
     floor_child = await stage.under_test("floor", "feed.bench.floor", _floor(scenario, certificate))
     tutorial_child = None if scenario.tls else await stage.under_test("tutorial", "feed.bench.tutorial", server.url)
     scene = await set_scene(stage, scenario, plan, server, outcome.clients)
+    ballast = await start_publisher(stage, server.url, scenario, feed=BALLAST)
+    await ballast.ready()
     tell("connecting")
-    gateway, floor = Served(scene, "gateway", gateway_child), FloorSystem(scene, floor_child)
+    gateway, floor = Served(scene, "gateway", gateway_child), FloorSystem(scene, floor_child, ballast)
     tutorial = TutorialSystem(scene, tutorial_child) if tutorial_child else None
     await gateway.connect(witnessed=witnessed(scenario, scene.names))
     await asyncio.gather(floor.connect(), *((tutorial.connect(),) if tutorial else ()))

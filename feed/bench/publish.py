@@ -34,15 +34,23 @@ class Source:
     """Made or recorded ticks, offered to the publisher, or as plain text to the tutorial's channels."""
 
     def __init__(
-        self, redis: str, symbols_from: int, symbols_many: int, kind: str, run: int, worker: str, **publish: Any
+        self,
+        redis: str,
+        symbols_from: int,
+        symbols_many: int,
+        kind: str,
+        run: int,
+        worker: str,
+        feed: str = FEED,
+        **publish: Any,
     ) -> None:
         self._redis = Redis(url=redis)
         values = Values(redis=self._redis, ingest=Ingest(worker_id=worker), publish=Publish(behind_wait_s=0, **publish))
-        self._publisher = Publisher(values, FEED, frozenset({TRADES}))
+        self._publisher = Publisher(values, feed, frozenset({TRADES}))
         self._names = symbols(symbols_from + symbols_many)[symbols_from:]
         self._kind = kind.partition(",")[0]
         self._made = Made(self._names, kind.partition(",")[0], run)
-        self._published = metrics.PUBLISH_TICKS.labels(FEED)
+        self._published = metrics.PUBLISH_TICKS.labels(feed)
         self._pace: Pace | None = None
         self._plain: PlainPublisher | None = None
         self._recorded: Recorded | None = None

@@ -150,13 +150,18 @@ class Served:
 
 
 class FloorSystem:
-    """The floor and its clients: it writes what the gateway's last round wrote."""
+    """The floor and its clients: it writes what the gateway's last round wrote.
+
+    Meanwhile as many ticks are published as then, of a feed that nobody reads: the load client shares its core with
+    publisher and Redis, and what it sees of delays must not look better for the floor because those are idle.
+    """
 
     name = "floor"
 
-    def __init__(self, scene: Scene, child: Child) -> None:
+    def __init__(self, scene: Scene, child: Child, ballast: Child) -> None:
         self._scene = scene
         self._child = child
+        self._ballast = ballast
         self._audience: Audience | None = None
 
     async def connect(self) -> None:
@@ -176,6 +181,7 @@ class FloorSystem:
         if not window.frames:
             return replace(like, cpu=0.0, deliveries=0, delays_ms=(), counters=None)
         await self._audience.reset()
+        await self._ballast.ask("start", rate=like.rate)
         await self._child.ask(
             "play",
             flushes_per_s=max(1.0, like.counters.flushes / like.offered_s),
@@ -185,6 +191,7 @@ class FloorSystem:
         await asyncio.sleep(scene.plan.warm_s)
         measured = await self._audience.window(scene.window_s, scene.scenario.sample_every, scene.pids)
         wrote = await self._child.ask("stop")
+        await self._ballast.ask("stop")
         total = await self._audience.settle(SETTLE_S, wrote["writes"])
         return Round(
             window=measured,
