@@ -236,11 +236,12 @@ class Publisher:
             self._delay.observe((ts_pub - oldest) / NS_PER_S)
         stamp, command = pack_int(ts_pub), self._terms.command
         pairs = list(zip(lanes, calls, strict=True))
+        commands = [command(sha, link.run_id, lane, call, stamp, now) for lane, call in pairs]
+        # a Redis that died may have left answers in the socket, and a write to it would cost them unread: a worker that
+        # does not know what was published lets the next Redis give the same numbers again
+        await asyncio.sleep(0)
         self._under_way += len(pairs)
-        await link.ask(
-            [command(sha, link.run_id, lane, call, stamp, now) for lane, call in pairs],
-            [partial(self._answered, link, lane, call) for lane, call in pairs],
-        )
+        await link.ask(commands, [partial(self._answered, link, lane, call) for lane, call in pairs])
 
     def _call_of(self, lane: Lane) -> Call:
         if lane.call is not None:

@@ -160,3 +160,34 @@ def test_no_two_epochs_have_one_name(redis_url: str) -> None:
         client.close()
 
     flow(redis_url, body)
+
+
+class LastWords(Redis):
+    """Its answer to A is in the socket by the time when a call for B is made, and no write to it may come before."""
+
+    told: list[str]
+
+    @property
+    def run_id(self) -> str:  # type: ignore[override]
+        if channel("A") in self.channels:
+            asyncio.get_running_loop().call_soon(self.answer, channel("A"))
+        return "run-1"
+
+    async def ask(self, commands: Sequence[Command], takers: Sequence[Taker]) -> None:
+        self.told = self.channels
+        await super().ask(commands, takers)
+
+
+def test_what_redis_said_before_its_end_is_read_before_it_is_written_to() -> None:
+    async def main() -> None:
+        publisher, link = Publisher(Values(), "t", frozenset({"trades"})), LastWords()
+        task = asyncio.create_task(publisher._serve(link))  # type: ignore[arg-type]
+        publisher.offer(trade("A", 1))
+        await link.until(lambda: link.channels == [channel("A")])
+        publisher.offer(trade("B", 1))
+        await link.until(lambda: channel("B") in link.channels)
+        assert link.told == []
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
