@@ -171,6 +171,7 @@ class Gateway:
         if transport is None:
             raise ConnectionResetError("the client was gone before the handshake")
         socket = Socket(
+            request.protocol,
             transport,
             agreed(request.headers.getall("Sec-WebSocket-Extensions", ())) if self._settings.compression else "",
             protocols=tuple(DEPTH_TWO),

@@ -66,12 +66,12 @@ class Session:
     ) -> None:
         self._socket = socket
         self._transport = transport
-        # bound once: `write` is called for each client and flush
-        self._out, self._waiting, self._is_closing = (
-            transport.write,
-            transport.get_write_buffer_size,
-            transport.is_closing,
-        )
+        # `write` is called for each client and flush: what it calls is bound once, and it looks at the buffer only when
+        # the transport has said that there is something in it
+        self._out = transport.write
+        self._line = socket.protocol
+        self._large = settings.outbox_bytes - BEHIND_BYTES
+        transport.set_write_buffer_limits(high=BEHIND_BYTES)
         self._hub = hub
         self._codec = codec
         self._depth = depth
@@ -87,12 +87,14 @@ class Session:
 
     def write(self, data: bytes) -> bool:
         """Sends whole frames; False where the client has too much to read already. Of no effect on a closing one."""
-        if self._socket.over or self._is_closing():
+        if self._socket.over:
             return True
-        waiting = self._waiting()
-        if waiting and (waiting > BEHIND_BYTES or waiting + len(data) > self._settings.outbox_bytes):
+        if (self._line.writing_paused or len(data) > self._large) and not self._has_room(data):
             return False
-        self._out(data)
+        try:
+            self._out(data)
+        except RuntimeError:
+            return True  # uvloop's word for a connection that is gone, of which the reader is told next
         return True
 
     def put(self, data: bytes) -> None:
@@ -247,6 +249,10 @@ class Session:
 
     def _send(self, fields: dict[str, Any]) -> None:
         self._put(self._codec.control(fields))
+
+    def _has_room(self, data: bytes) -> bool:
+        waiting = self.backlog()
+        return not waiting or (waiting <= BEHIND_BYTES and waiting + len(data) <= self._settings.outbox_bytes)
 
     def _put(self, data: bytes) -> None:
         """Writes to the socket, unless it is closing. A client that does not read its answers is cut off."""

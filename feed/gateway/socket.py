@@ -20,12 +20,15 @@ class Socket(web.WebSocketResponse):
     would refer to earlier ones, and others than the client got.
     """
 
-    def __init__(self, transport: asyncio.Transport, extension: str = "", **options: Any) -> None:
+    def __init__(
+        self, protocol: web.RequestHandler, transport: asyncio.Transport, extension: str = "", **options: Any
+    ) -> None:
         super().__init__(autoping=False, compress=False, **options)
         self.deflate = bool(extension)
         if extension:
             self.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = extension
         self.over = False  # no data may follow: a close frame came, or is about to be sent
+        self.protocol = protocol
         self._transport = transport
         self._cut: asyncio.TimerHandle | None = None
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feed.gateway.rhythm import SHARE, Rhythm
+from feed.gateway.rhythm import SHARE, TIMER_S, Rhythm
 from feed.settings import Flush
 from tests.gateway.hub_stage import Clock
 
@@ -12,7 +12,7 @@ KNOBS = Flush(window_min_s=0.001, window_max_s=0.02)
 
 
 class Flushing:
-    """Flushes take `cost_s`, of which half passes when the turn of the loop ends; what was woken for is noted."""
+    """Flushes take `cost_s`; what was woken for is noted."""
 
     def __init__(self, cost_s: float) -> None:
         self.clock = Clock()
@@ -32,12 +32,8 @@ class Flushing:
         if batch:
             self.began.append(self.clock.at)
             self.batches.append(batch)
-            self.clock.at += self.cost_s / 2
-            self.clock.soon(self._send)
+            self.clock.at += self.cost_s
         return bool(batch)
-
-    def _send(self) -> None:
-        self.clock.at += self.cost_s / 2
 
 
 def test_after_a_pause_it_goes_at_once_and_nothing_is_timed() -> None:
@@ -59,21 +55,20 @@ def test_the_next_comes_when_the_last_leaves_time_for_the_rest(cost_s: float, ne
     stage = Flushing(cost_s)
     stage.tick()
     stage.clock.turn()
-    stage.clock.turn()
-    stage.tick()
-    stage.tick()
-    stage.clock.turn(1.0)
-    assert stage.batches == [1, 2]
-    assert stage.began[1] - stage.began[0] == pytest.approx(next_after_s)
-
-
-def test_what_comes_while_a_flush_is_sent_is_not_forgotten() -> None:
-    stage = Flushing(0.004)
-    stage.tick()
-    stage.clock.turn()  # flushed, not yet sent
     stage.tick()
     stage.clock.turn(1.0)
     assert stage.batches == [1, 1]
+    assert next_after_s <= stage.began[1] - stage.began[0] + 1e-9 <= next_after_s + TIMER_S
+
+
+def test_under_load_the_next_tick_is_the_timer() -> None:
+    stage = Flushing(0.0017)
+    stage.tick()
+    stage.clock.turn()
+    while len(stage.batches) == 1:
+        stage.tick()
+        stage.clock.turn(0.00001)
+    assert stage.began[1] - stage.began[0] == pytest.approx(0.0017 / SHARE, abs=0.00003)
 
 
 def test_what_somebody_else_flushed_meanwhile_is_not_waited_for() -> None:
