@@ -26,7 +26,7 @@ def check(path: Path) -> None:
 def draw(outcomes: Sequence[Outcome], path: Path) -> None:
     """Writes the picture: a panel for each of hot and watchlist, of the others where neither was run."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter
 
     measured = [outcome for outcome in outcomes if outcome.delays_ms.get("gateway")]
     shown = [outcome for outcome in measured if outcome.name in DRAWN] or measured[:2]
@@ -39,7 +39,7 @@ def draw(outcomes: Sequence[Outcome], path: Path) -> None:
                 axes.plot(*complement(delays), color=colour, linestyle=line, linewidth=2, label=label)
         axes.set(xscale="log", yscale="log", ylim=(1e-4, 1.05), title=f"{outcome.name}: {outcome.about}")
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
         axes.set_xlabel("delay from publish to client, ms")
         axes.set_ylabel("share of deliveries that took longer")
         axes.grid(True, which="major", alpha=0.4)

@@ -171,7 +171,6 @@ class Gateway:
         if transport is None:
             raise ConnectionResetError("the client was gone before the handshake")
         socket = Socket(
-            request.protocol,
             transport,
             agreed(request.headers.getall("Sec-WebSocket-Extensions", ())) if self._settings.compression else "",
             protocols=tuple(DEPTH_TWO),
@@ -181,8 +180,8 @@ class Gateway:
         await socket.prepare(request)
         _count("accepted")
         session = Session(
-            socket, transport, hub, speech.codec, speech.depth, self._authenticator, self._settings
-        )  # fmt: skip
+            socket, request.protocol, transport, hub, speech.codec, speech.depth, self._authenticator, self._settings
+        )
         connections = metrics.GATEWAY_CONNECTIONS.labels(feed)
         connections.inc()
         self._sessions.add(session)

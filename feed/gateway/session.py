@@ -4,7 +4,7 @@ import asyncio
 import socket as sockets
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from aiohttp import WSMsgType
@@ -51,12 +51,20 @@ Received = tuple[WSMsgType, str | bytes]
 log = structlog.get_logger(__name__)
 
 
+class Line(Protocol):
+    """The protocol of a transport, aiohttp's own: it is told when much waits to be sent."""
+
+    @property
+    def writing_paused(self) -> bool: ...
+
+
 class Session:
     """A connected client. The hub calls `write`, commands run in the inbox's task, the rest in the connection's own."""
 
     def __init__(
         self,
         socket: Socket,
+        line: Line,
         transport: asyncio.Transport,
         hub: Hub,
         codec: Codec,
@@ -69,7 +77,7 @@ class Session:
         # `write` is called for each client and flush: what it calls is bound once, and it looks at the buffer only when
         # the transport has said that there is something in it
         self._out = transport.write
-        self._line = socket.protocol
+        self._line = line
         self._large = settings.outbox_bytes - BEHIND_BYTES
         transport.set_write_buffer_limits(high=BEHIND_BYTES)
         self._hub = hub

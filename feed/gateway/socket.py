@@ -20,15 +20,12 @@ class Socket(web.WebSocketResponse):
     would refer to earlier ones, and others than the client got.
     """
 
-    def __init__(
-        self, protocol: web.RequestHandler, transport: asyncio.Transport, extension: str = "", **options: Any
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, extension: str = "", **options: Any) -> None:
         super().__init__(autoping=False, compress=False, **options)
         self.deflate = bool(extension)
         if extension:
             self.headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = extension
         self.over = False  # no data may follow: a close frame came, or is about to be sent
-        self.protocol = protocol
         self._transport = transport
         self._cut: asyncio.TimerHandle | None = None
 
@@ -41,7 +38,13 @@ class Socket(web.WebSocketResponse):
         self.over = True
         if self._cut is None:
             self._cut = asyncio.get_running_loop().call_later(CLOSE_WAIT_S, self._abort)
-        return await super().close(code=code, message=message, drain=False)
+        try:
+            return await super().close(code=code, message=message, drain=False)
+        finally:
+            fault = self.exception()
+            if fault is not None:
+                # its frames hold this socket, which holds it: only the garbage collector would ever free them
+                fault.__traceback__ = fault.__context__ = None
 
     def _abort(self) -> None:
         # asyncio's own transports can't be aborted when they are closed already
