@@ -13,9 +13,9 @@ from typing import Any, Final
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 MOST_OPEN_FILES: Final = 1_048_576  # Linux's own ceiling (fs.nr_open) where nobody changed it
-# Collections of the young: each looks at so many new objects, in half a millisecond. Python's own 700
-# suit programs that keep little.
-YOUNG_OBJECTS: Final = 10_000
+# The collector's thresholds. The young are looked at often and few at a time (half a millisecond, and three for those
+# that stay), all objects hardly ever: with the ticks that are kept for clients that come back that takes 0.4 s.
+COLLECTIONS: Final = (1_000, 5, 10_000)
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Main = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
@@ -94,12 +94,12 @@ def collect_rarely() -> None:
     less often.
 
     Ticks and what stands for them are freed by their reference counts; the collector, which walks over all that is
-    kept for clients that come back, took 7 % of a busy gateway's time. What it is there for is some 30 objects of a
-    connection that broke off.
+    kept for clients that come back, took 7 % of a busy gateway's time, and held it up for a third of a second
+    now and then. Connections leave nothing for it to do: tests/gateway/test_server.py holds them to that.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+    gc.set_threshold(*COLLECTIONS)
 
 
 def report_faults(debug: bool, who: str = "feed") -> None:

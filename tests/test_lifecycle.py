@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from feed.lifecycle import YOUNG_OBJECTS, collect_rarely, describe, raise_open_files, run
+from feed.lifecycle import COLLECTIONS, collect_rarely, describe, raise_open_files, run
 
 WAITS = """
 import asyncio, sys
@@ -128,7 +128,7 @@ def test_what_a_process_was_set_up_with_is_left_alone_by_the_collector() -> None
     try:
         collect_rarely()
         assert gc.get_freeze_count() > frozen
-        assert gc.get_threshold()[0] == YOUNG_OBJECTS
+        assert gc.get_threshold() == COLLECTIONS
         circle: list[object] = []
         circle.append(circle)
         del circle

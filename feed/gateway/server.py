@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import time
 from typing import Final, NamedTuple
 
 import structlog
@@ -29,6 +30,9 @@ CUT_AFTER_S: Final = 5.0
 # A REST answer takes milliseconds, or redis.timeout_s where it waits for a Redis that hangs: nobody stops for that.
 REQUEST_ENDS_S: Final = 1.0
 RETRY_AFTER_S: Final = 5
+# How often in a ping's interval all clients are looked at, and how many in one turn of the loop: half a millisecond.
+LOOKS: Final = 8
+LOOKED_AT_ONCE: Final = 1_000
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +104,7 @@ class Gateway:
                     group.create_task(self._feeds.subscriber.run()),
                     group.create_task(self._feeds.backfill.run()),
                     group.create_task(self._feeds.beat(self._settings.heartbeat_s)),
+                    group.create_task(self._look()),
                 ]
                 await stop.wait()
                 await self._drain()
@@ -175,7 +180,6 @@ class Gateway:
             agreed(request.headers.getall("Sec-WebSocket-Extensions", ())) if self._settings.compression else "",
             protocols=tuple(DEPTH_TWO),
             max_msg_size=self._settings.max_message_bytes + 1,  # aiohttp's is the first size that is refused
-            heartbeat=self._settings.ping_s,
         )
         await socket.prepare(request)
         _count("accepted")
@@ -191,6 +195,15 @@ class Gateway:
             connections.dec()
             self._forget(session)
         return socket
+
+    async def _look(self) -> None:
+        """Looks after silent clients, until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.ping_s / LOOKS)
+            for number, session in enumerate(list(self._sessions), 1):
+                session.look(time.monotonic())
+                if number % LOOKED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     def _forget(self, session: Session) -> None:
         self._sessions.discard(session)

@@ -15,6 +15,7 @@ from feed.core.ticks import NS_PER_S
 from feed.gateway.auth import Authenticator, Credentials
 from feed.gateway.hub import Hub
 from feed.gateway.inbox import MAX_WAITING, Inbox
+from feed.gateway.pulse import Pulse, Vital
 from feed.gateway.socket import Socket
 from feed.gateway.subscriptions import Subscriptions
 from feed.settings import Gateway
@@ -22,7 +23,7 @@ from feed.wire import commands, messages
 from feed.wire.closing import Close
 from feed.wire.codec import JSON, Codec
 from feed.wire.errors import Code, ProtocolError
-from feed.wire.frames import PONG, frame
+from feed.wire.frames import PING, PONG, frame
 
 # A command that names so many symbols costs what two commands cost.
 NAMES_A_COMMAND: Final = 100
@@ -38,6 +39,9 @@ FATAL: Final = {
     Code.CONNECTION_LIMIT: Close.CONNECTION_LIMIT,
     Code.SLOW_CLIENT: Close.SLOW,
 }
+
+# What a connection that ended without a close frame has for a code (RFC 6455 section 7.1.5).
+UNANSWERED: Final = "1006"
 
 # A client with this much to read is not given what others get, but what there is when it has read.
 BEHIND_BYTES: Final = 262_144
@@ -90,6 +94,7 @@ class Session:
         self._inbox = Inbox(self._work, lambda: self.end(Close.INTERNAL))
         self._bucket = TokenBucket(settings.commands_per_s, settings.commands_per_s, time.monotonic())
         self._excess = 0
+        self._pulse = Pulse(time.monotonic())
         _keep_back(transport)
         self._subscriptions = Subscriptions(self, hub, codec, depth, settings, deflate=socket.deflate)
 
@@ -149,6 +154,7 @@ class Session:
             elif self._authenticator.required:
                 deadline = asyncio.get_running_loop().call_later(self._settings.auth_timeout_s, self._auth_timeout)
             async for message in self._socket:
+                self._pulse.heard(time.monotonic())
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self._receive((message.type, message.data))
                 elif message.type is WSMsgType.PING:
@@ -158,6 +164,15 @@ class Session:
                 deadline.cancel()
             await self._leave()
 
+    def look(self, now: float) -> None:
+        """Pings a client that has been silent for long, and cuts off one that does not answer."""
+        vital = self._pulse.look(now, self._settings.ping_s)
+        if vital is Vital.ASK:
+            self._put(frame(PING, b""))
+        elif vital is Vital.GONE and not self._transport.is_closing():
+            metrics.GATEWAY_CLOSES.labels(UNANSWERED).inc()
+            self._transport.abort()
+
     async def _leave(self) -> None:
         try:
             await self._inbox.close()
@@ -166,6 +181,8 @@ class Session:
             self.end(Close.INTERNAL)  # of no effect but where a fault of ours ended the loop
             if self._ending is not None:
                 await self._ending
+            # they refer to this session: it would stay until the garbage collector comes by
+            del self._inbox, self._subscriptions
 
     def _receive(self, item: Received) -> None:
         """Takes a client's message for its turn, or refuses it."""

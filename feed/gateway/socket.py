@@ -47,6 +47,7 @@ class Socket(web.WebSocketResponse):
                 fault.__traceback__ = fault.__context__ = None
 
     def _abort(self) -> None:
+        self._cut = None  # which holds this method, and so this socket
         # asyncio's own transports can't be aborted when they are closed already
         if not self._transport.is_closing() or self._transport.get_write_buffer_size():
             self._transport.abort()

@@ -6,13 +6,14 @@ _TWO, _FOUR, _TEN = Struct(">BB"), Struct(">BBH"), Struct(">BBQ")
 
 TEXT = 0x81
 BINARY = 0x82
+PING = 0x89
 PONG = 0x8A
 # Added to TEXT or BINARY: the payload is compressed (RFC 7692 section 6).
 RSV1 = 0x40
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """One whole frame. `opcode` is TEXT, BINARY or PONG (with at most 125 bytes)."""
+    """One whole frame. `opcode` is TEXT, BINARY, or PING or PONG (with at most 125 bytes)."""
     return header(opcode, len(payload)) + payload
 
 

@@ -1,6 +1,8 @@
 """How the server stops, and what it does where Redis, a session or the hub fails."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import aiohttp
@@ -30,6 +32,27 @@ def test_a_server_that_stops_tells_its_clients_to_come_again(redis_url: str, dep
             stage.stop.set()
             assert (await client.closed())[0] == (await idle.closed())[0] == 1012
             assert stage.gateway.not_ready() == "draining"
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", ["closed", "broken off"])
+def test_what_is_left_of_a_connection_needs_no_garbage_collector(redis_url: str, how: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url) as stage:
+            gc.collect()
+            gc.disable()
+            try:
+                async with stage.client(2) as client:
+                    await client.subscribe(trades=["*"])
+                    (session,) = stage.gateway._sessions
+                    left = weakref.ref(session)
+                    del session
+                    if how == "broken off":
+                        client.ws.transport.abort()
+                await until(lambda: left() is None)
+            finally:
+                gc.enable()
 
     play(scene)
 
