@@ -177,7 +177,7 @@ class Hub:
         return {live.key: live.sent(rates.get(live.stream, kinds.get(live.stream.kind, 0.0))).seq for live in held}
 
     def _frames(self, form: Form, segments: list[Segment]) -> bytes:
-        return b"".join(form.frames(segments, self._settings.max_frame_bytes)) if segments else b""
+        return form.joined(segments, self._settings.max_frame_bytes)[2] if segments else b""
 
     def _touch(self, live: LiveStream) -> None:
         self._dirty[live] = None

@@ -134,12 +134,13 @@ class Lane:
             while room > 0 and (messages := self._pull(track, room, now, now_ns)):
                 for segment in self.form.segments(messages, now_ns // 1000, max_bytes):
                     segments.append(segment)
-                    self.messages += segment.count
                     room -= len(segment.content)
         if not segments:
             return b""
         self.sent_at = now
-        return b"".join(self.form.frames(segments, max_bytes))
+        count, _, data = self.form.joined(segments, max_bytes)
+        self.messages += count
+        return data
 
     def caught_up(self) -> bool:
         """Whether the client stands everywhere where the others of its rate stand."""
