@@ -1,14 +1,20 @@
-"""Child processes of `feed demo`: started so that they outlive nothing, watched, and ended in order."""
+"""Child processes of a command: given its settings, started so that they outlive nothing, watched, ended in order."""
 
 import asyncio
+import json
+import os
 import re
 import signal
 import sys
 from collections import deque
 from collections.abc import Mapping
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from feed.cli.options import variable
 from feed.lifecycle import dies_with_parent
+
+if TYPE_CHECKING:
+    from feed.settings.sources import Settings
 
 LAST_WORDS: Final = 20  # lines of a dead child's stderr that are worth reading
 LINE_BYTES: Final = 1 << 20
@@ -102,3 +108,15 @@ async def _ready(host: str, port: int) -> bool:
         return False
     finally:
         writer.close()
+
+
+def environment_of(settings: "Settings") -> dict[str, str]:
+    """The environment in which another `feed` command has the same settings."""
+    from feed.settings.words import knobs
+
+    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("FEED_")}
+    for key in knobs():
+        section, _, name = key.partition(".")
+        value = getattr(getattr(settings.values, section), name)
+        environment[variable(key)] = value if isinstance(value, str) else json.dumps(value)
+    return environment

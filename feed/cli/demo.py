@@ -1,8 +1,6 @@
 """`feed demo`: Redis, ingest and gateway on one machine, with one command."""
 
 import asyncio
-import json
-import os
 import sys
 from asyncio import FIRST_COMPLETED
 from collections.abc import Iterator, Mapping
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from feed.cli.children import Child, until_ready
+from feed.cli.children import Child, environment_of, until_ready
 from feed.cli.gateway import refuse_public
 from feed.cli.options import Refused, configured, knob, log_level, variable
 
@@ -190,18 +188,6 @@ def died(what: str, last_words: list[str]) -> int:
     else:
         print(f"feed: {what}", *last_words, sep="\n  ", file=sys.stderr)
     return 1
-
-
-def environment_of(settings: "Settings") -> dict[str, str]:
-    """The environment in which another `feed` command has the same settings."""
-    from feed.settings.words import knobs
-
-    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("FEED_")}
-    for key in knobs():
-        section, _, name = key.partition(".")
-        value = getattr(getattr(settings.values, section), name)
-        environment[variable(key)] = value if isinstance(value, str) else json.dumps(value)
-    return environment
 
 
 def show(facts: Mapping[str, str]) -> None:

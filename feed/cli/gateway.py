@@ -94,8 +94,8 @@ async def together(settings: "Settings", stop: asyncio.Event) -> int:
     from prometheus_client import CollectorRegistry
 
     from feed.admin import Admin
+    from feed.cli.children import environment_of
     from feed.cli.crew import Crew
-    from feed.cli.demo import environment_of
     from feed.cli.ports import held
     from feed.exposition import Joined
 
