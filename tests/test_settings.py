@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from feed.cli.config import rows_of
 from feed.settings import Gateway, Values
 from feed.settings.sources import Given, SettingsError, load, variable
 from feed.settings.words import allowed, did_you_mean, knobs, mask, unit
@@ -27,7 +28,8 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def value_of(values: Values, key: str) -> object:
     section, _, knob = key.partition(".")
-    return getattr(getattr(values, section), knob)
+    value = getattr(getattr(values, section), knob)
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def faults(config_file: Path | None = None, flags: dict[str, Given] | None = None) -> tuple[str, ...]:
@@ -295,3 +297,75 @@ def test_did_you_mean_keeps_silent_about_strangers() -> None:
 def test_the_models_refuse_what_they_do_not_know() -> None:
     with pytest.raises(ValidationError):
         Gateway.model_validate({"prot": 1})
+
+
+# Secrets
+
+
+def test_a_secret_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEED_REDIS__PASSWORD", "hunter2")
+    monkeypatch.setenv("FEED_AUTH__JWT_SECRET", "hunter2" * 5)
+    settings = load()
+    assert settings.values.redis.password.get_secret_value() == "hunter2"
+    assert "hunter2" not in f"{settings} {settings.values!r} {rows_of(settings)}"
+    assert [row[1] for row in rows_of(settings) if row[0] == "redis.password"] == ['"***"']
+
+
+def test_a_secret_is_read_from_the_file_that_a_variable_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "password"
+    path.write_text("hunter2\n")
+    monkeypatch.setenv("FEED_REDIS__PASSWORD_FILE", str(path))
+    settings = load()
+    assert settings.values.redis.password.get_secret_value() == "hunter2"
+    assert settings.origin["redis.password"] == "FEED_REDIS__PASSWORD_FILE"
+
+
+def test_a_secret_that_is_given_twice_or_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEED_REDIS__PASSWORD_FILE", str(tmp_path / "none"))
+    assert "FEED_REDIS__PASSWORD_FILE" in faults()[0]
+    monkeypatch.setenv("FEED_REDIS__PASSWORD", "hunter2")
+    (line,) = faults()
+    assert "give one of them" in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("FEED_AUTH__JWT_SECRTE", "hunter2"),
+        ("FEED_REDIS__PASSWROD", "hunter2"),
+        ("FEED_PORT", "redis://:hunter2@h/0"),
+    ],
+)
+def test_what_sounds_like_a_secret_is_not_repeated(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, text)
+    assert "hunter2" not in "".join(faults())
+
+
+JWT = "[auth]\nmode = 'jwt'\njwt_issuer = 'i'\njwt_audience = 'a'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[auth]\nmode = 'jwt'\n", "jwt_issuer and jwt_audience must be given"),
+        (JWT, "jwt_public_key or jwt_jwks must be given for RS256, ES256"),
+        (JWT + "jwt_algorithms = ['HS256']\njwt_secret = 'short'\n", "at least 32 bytes"),
+        (JWT + "jwt_algorithms = ['none']\n", "a list (a,b,c) of algorithms of HS256, RS256 and ES256"),
+        (JWT + "jwt_jwks = 'http://issuer.example/keys'\n", "an https:// URL"),
+        ("[gateway]\ntls_cert = 'c.pem'\n", "tls_cert and tls_key belong together"),
+        ("[gateway]\ntrusted_proxies = ['10.0.0']\n", "addresses or networks"),
+        ("[gateway]\norigins = ['desk.example.com']\n", "origins such as"),
+        ("[auth]\ncookie = 'session'\n", "auth.cookie wants gateway.origins"),
+        ("[auth]\ncookie = 'session'\n[gateway]\norigins = ['*']\n", "auth.cookie wants gateway.origins"),
+    ],
+)
+def test_what_would_be_unsafe_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    (line,) = faults(toml(tmp_path, text))
+    assert said in line
+    assert "short" not in line
+
+
+@pytest.mark.parametrize("url", ["https://issuer.example/keys", "http://127.0.0.1:8000/keys", "/etc/jwks.json"])
+def test_signers_may_come_from_here_or_over_tls(url: str, tmp_path: Path) -> None:
+    assert load(toml(tmp_path, JWT + f"jwt_jwks = '{url}'\n")).values.auth.jwt_jwks == url

@@ -112,11 +112,15 @@ async def _ready(host: str, port: int) -> bool:
 
 def environment_of(settings: "Settings") -> dict[str, str]:
     """The environment in which another `feed` command has the same settings."""
+    from pydantic import SecretStr
+
     from feed.settings.words import knobs
 
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("FEED_")}
     for key in knobs():
         section, _, name = key.partition(".")
         value = getattr(getattr(settings.values, section), name)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
         environment[variable(key)] = value if isinstance(value, str) else json.dumps(value)
     return environment

@@ -10,6 +10,8 @@ import click
 from feed.cli.options import configured, redis_url
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from feed.settings.sources import Settings
 
 
@@ -42,14 +44,19 @@ def config(settings: "Settings", origin: bool, check: bool) -> None:
 
 def rows_of(settings: "Settings") -> list[list[str]]:
     """Key, value, unit and origin of each knob."""
-    from feed.settings.words import knobs, mask, unit
+    from feed.settings.words import knobs, mask, secret, unit
 
     rows = []
     for key, field in knobs().items():
         section, _, name = key.partition(".")
         value = getattr(getattr(settings.values, section), name)
-        rows.append([key, mask(json.dumps(value, ensure_ascii=False)), unit(field), settings.origin[key]])
+        shown = _hidden(value) if secret(field) else mask(json.dumps(value, ensure_ascii=False))
+        rows.append([key, shown, unit(field), settings.origin[key]])
     return rows
+
+
+def _hidden(value: "SecretStr") -> str:
+    return '"***"' if value.get_secret_value() else '""'
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,50 +1,33 @@
 """Every knob, its default, its unit and its bounds. `config/feed.toml` holds the same with a reason for each."""
 
-import re
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core.core_schema import ValidationInfo
 
-from feed.core.streams import FEED, SYMBOL
+from feed.settings.types import (
+    Algorithm,
+    Bytes,
+    Claim,
+    CookieName,
+    FeedName,
+    File,
+    FileOrUrl,
+    Host,
+    HostName,
+    Network,
+    Origin,
+    Port,
+    RedisUrl,
+    Seconds,
+    Symbol,
+    Unit,
+    WebSocketUrl,
+    WorkerId,
+)
 
-
-class Unit(NamedTuple):
-    """What a knob counts in, for people who read a table of settings."""
-
-    name: str
-
-
-class Allowed(NamedTuple):
-    """What a knob may be, in words, where its type and bounds don't say it."""
-
-    words: str
-
-
-def _reachable(url: str) -> str:
-    """The URL as it is. Raises ValueError where it names no host, or a port that nobody can have."""
-    parts = urlsplit(url)  # raises for brackets that hold no IPv6 address
-    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0 or re.search(r"\s", url):
-        raise ValueError("not a URL of a WebSocket")
-    return url
-
-
-Seconds = Annotated[float, Field(gt=0, le=86_400), Unit("s")]
-Bytes = Annotated[int, Field(ge=65_536, le=1 << 40), Unit("bytes")]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Host = Annotated[str, Field(min_length=1), Allowed("a host name or address")]
-FeedName = Annotated[str, Field(pattern=rf"^(?:{FEED.pattern})$"), Allowed("feeds, each 1 to 32 of a-z 0-9 _ -")]
-Symbol = Annotated[
-    str, Field(pattern=rf"^(?:{SYMBOL.pattern})$"), Allowed("symbols, each 1 to 64 of A-Z a-z 0-9 . _ / : ^ -")
-]
-RedisUrl = Annotated[str, Field(pattern=r"^(?:rediss?|unix)://."), Allowed("a redis://, rediss:// or unix:// URL")]
-WebSocketUrl = Annotated[
-    str,
-    AfterValidator(_reachable),
-    Allowed("ws://HOST or wss://HOST, with a :PORT from 1 to 65535 or none"),
-]
-WorkerId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$"), Allowed("at most 64 of A-Z a-z 0-9 . _ -")]
+# A shorter secret of HS256 can be guessed offline from one token (RFC 7518 section 3.2).
+SECRET_BYTES: Final = 32
 
 
 class Section(BaseModel):
@@ -70,6 +53,9 @@ def _ordered(section: S, low: str, high: str) -> S:
 
 class Redis(Section):
     url: RedisUrl = "redis://127.0.0.1:6379/0"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: File = ""
     connect_timeout_s: Seconds = 3.0
     timeout_s: Seconds = 5.0
 
@@ -123,7 +109,17 @@ class Gateway(Section):
     admin_port: Port = 9400
     workers: Annotated[int, Field(ge=1, le=256), Unit("processes")] = 1
     feeds: Annotated[tuple[FeedName, ...], Field(min_length=1)] = ("sim", "binance")
+    tls_cert: File = ""
+    tls_key: File = ""
+    hosts: tuple[HostName, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     max_connections: Annotated[int, Field(ge=1, le=1_000_000), Unit("connections")] = 20_000
+    max_connections_per_address: Annotated[int, Field(ge=1, le=1_000_000), Unit("connections")] = 2_000
+    handshakes_per_s: Annotated[float, Field(gt=0, le=1_000_000), Unit("handshakes/s an address")] = 200.0
+    handshake_timeout_s: Seconds = 10.0
+    max_header_bytes: Annotated[int, Field(ge=4_096, le=1_048_576), Unit("bytes")] = 16_384
+    idle_s: Seconds = 3_600.0
     max_message_bytes: Annotated[int, Field(ge=1_024, le=16_777_216), Unit("bytes")] = 65_536
     max_streams: Annotated[int, Field(ge=1, le=1_000_000), Unit("streams a client")] = 2_000
     commands_per_s: Annotated[float, Field(gt=0, le=100_000), Unit("commands/s a client")] = 50.0
@@ -140,6 +136,12 @@ class Gateway(Section):
     @model_validator(mode="after")
     def _notice_comes_first(self) -> Self:
         return _ordered(self, "slow_notice_s", "slow_close_s")
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key belong together: one of them is missing")
+        return self
 
 
 class Drain(Section):
@@ -158,8 +160,36 @@ class Flush(Section):
 
 
 class Auth(Section):
-    mode: Literal["none"] = "none"
+    mode: Literal["none", "keys", "jwt", "keys+jwt"] = "none"
     insecure_public: bool = False
+    key_file: File = ""
+    jwt_algorithms: tuple[Algorithm, ...] = ("RS256", "ES256")
+    jwt_secret: SecretStr = SecretStr("")
+    jwt_public_key: File = ""
+    jwt_jwks: FileOrUrl = ""
+    jwks_refresh_s: Seconds = 300.0
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_claim: Claim = "feed"
+    jwt_leeway_s: Annotated[float, Field(ge=0, le=600), Unit("s")] = 30.0
+    expiring_s: Seconds = 60.0
+    cookie: CookieName = ""
+
+    @model_validator(mode="after")
+    def _tokens_can_be_judged(self) -> Self:
+        if "jwt" not in self.mode:
+            return self
+        if not self.jwt_issuer or not self.jwt_audience:
+            raise ValueError(
+                "jwt_issuer and jwt_audience must be given: tokens that were made for others would be let in"
+            )  # fmt: skip
+        secret = len(self.jwt_secret.get_secret_value().encode())
+        if "HS256" in self.jwt_algorithms and secret < SECRET_BYTES:
+            raise ValueError(f"jwt_secret must have at least {SECRET_BYTES} bytes for HS256, and has {secret}")
+        asymmetric = [name for name in self.jwt_algorithms if name != "HS256"]
+        if asymmetric and not (self.jwt_public_key or self.jwt_jwks):
+            raise ValueError(f"jwt_public_key or jwt_jwks must be given for {', '.join(asymmetric)}")
+        return self
 
 
 class Log(Section):
@@ -181,3 +211,11 @@ class Values(Section):
     flush: Flush = Flush()
     auth: Auth = Auth()
     log: Log = Log()
+
+    @model_validator(mode="after")
+    def _cookie_wants_origins(self) -> Self:
+        if self.auth.cookie and (not self.gateway.origins or "*" in self.gateway.origins):
+            raise ValueError(
+                "auth.cookie wants gateway.origins to name the pages that may use it: a browser sends it from any page"
+            )
+        return self

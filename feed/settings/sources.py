@@ -14,10 +14,14 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from feed.settings.models import Values
-from feed.settings.words import SECTIONS, allowed, did_you_mean, knobs, mask
+from feed.settings.words import SECTIONS, allowed, did_you_mean, knobs, mask, secret
 
 PREFIX: Final = "FEED_"
+# A variable of this ending names a file that has the value: how secrets are mounted into containers.
+FILE_SUFFIX: Final = "_FILE"
 DEFAULT: Final = "default"
+HIDDEN: Final = '"***"'
+SOUNDS_SECRET: Final = re.compile("secret|pass|token|key|auth", re.IGNORECASE)
 # The command line reads FEED_CONFIG, the tests FEED_TEST_DATA.
 NOT_KNOBS: Final = frozenset({"FEED_CONFIG", "FEED_TEST_DATA"})
 # Kubernetes sets these in every pod beside a Service whose name begins with "feed-": FEED_GATEWAY_PORT=tcp://10.0.0.7:8080
@@ -103,21 +107,36 @@ def _from_file(path: Path) -> dict[str, Given]:
 
 def _from_environment() -> dict[str, Given]:
     known = {variable(key): key for key in knobs()}
+    files = {variable(key) + FILE_SUFFIX: key for key, field in knobs().items() if secret(field)}
     names = {name.upper(): name for name in os.environ if name.upper().startswith(PREFIX)}
+    mounted = {files[upper]: names.pop(upper) for upper in list(names) if upper in files}
     unknown = [name for upper, name in names.items() if upper not in known and not _somebody_elses(name)]
     if unknown:
         bare = [name.removeprefix(PREFIX) for name in known]  # the prefix would make every name look like every other
         raise SettingsError(
-            f"{name} = {_show(os.environ[name])} (from the environment): no such setting"
+            f"{name} = {_hushed(name, os.environ[name])} (from the environment): no such setting"
             f"{did_you_mean(name.upper().removeprefix(PREFIX), bare, PREFIX)}"
             for name in unknown
         )
     tree = _Environment(_Names)()
-    return {
+    given = {
         f"{section}.{knob}": Given(value, names[variable(f"{section}.{knob}")])
         for section, knobs_given in tree.items()
         for knob, value in knobs_given.items()
+        if f"{section}.{knob}" in knobs()
     }
+    return given | {key: _from_secret_file(name, given.get(key)) for key, name in mounted.items()}
+
+
+def _from_secret_file(name: str, given: Given | None) -> Given:
+    """The content of the file that a variable names, without the line's end that editors leave."""
+    path = os.environ[name]
+    if given is not None:
+        raise SettingsError([f"{given.origin} and {name} (from the environment): give one of them"])
+    try:
+        return Given(Path(path).read_text().rstrip("\r\n"), name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{name} = {_show(path)} (from the environment): cannot be read: {error}"]) from error
 
 
 def _somebody_elses(name: str) -> bool:
@@ -154,7 +173,7 @@ def _refuse_unknown(given: Mapping[str, Given]) -> None:
             there = SECTIONS.get(section)
             hint = did_you_mean(knob, there.model_fields, f"{section}.") if there else did_you_mean(key, known)
             what = "no such setting" if section in SECTIONS else f"no such section [{section}]"
-            lines.append(f"{key} = {_show(value)} (from {origin}): {what}{hint}")
+            lines.append(f"{key} = {_hushed(key, value)} (from {origin}): {what}{hint}")
     if lines:
         raise SettingsError(lines)
 
@@ -162,6 +181,8 @@ def _refuse_unknown(given: Mapping[str, Given]) -> None:
 def _line(fault: ErrorDetails, given: Mapping[str, Given]) -> str:
     key = ".".join(str(part) for part in fault["loc"][:2])
     field = knobs().get(key)
+    if not key:  # a rule between sections
+        return str(fault.get("ctx", {}).get("error", fault["msg"]))
     if field is None:  # a rule between the knobs of one section
         said = str(fault.get("ctx", {}).get("error", fault["msg"]))
         origins = {
@@ -169,7 +190,12 @@ def _line(fault: ErrorDetails, given: Mapping[str, Given]) -> str:
         }
         return f"[{key}] (from {', '.join(sorted(origins))}): {said}"
     value, origin = given[key]
-    return f"{key} = {_show(value)} (from {origin}): must be {allowed(field)}"
+    return f"{key} = {HIDDEN if secret(field) else _show(value)} (from {origin}): must be {allowed(field)}"
+
+
+def _hushed(name: str, value: object) -> str:
+    """The value of a knob that does not exist: of a misspelt secret's, none."""
+    return HIDDEN if SOUNDS_SECRET.search(name) else _show(value)
 
 
 def _show(value: object) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from feed.settings.models import Allowed, Section, Unit, Values
+from feed.settings.models import Section, Values
+from feed.settings.types import Allowed, Unit
 
 SECTIONS: Final[dict[str, type[Section]]] = {
     name: field.annotation
@@ -22,6 +24,7 @@ PLAIN: Final[dict[object, str]] = {
     int: "a whole number",
     float: "a number",
     str: "a text",
+    SecretStr: "a text",
 }
 
 
@@ -49,6 +52,11 @@ def allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
     return " ".join(filter(None, (PLAIN[field.annotation], _bounds(field.metadata))))
+
+
+def secret(field: FieldInfo) -> bool:
+    """Whether the knob's value is for nobody's eyes."""
+    return field.annotation is SecretStr
 
 
 def mask(text: str) -> str:
