@@ -1,13 +1,18 @@
-"""A WebSocket whose closing always ends, and which reads compressed messages where that was agreed on."""
+"""A WebSocket whose closing always ends, which reads compressed messages where that was agreed on, and which holds
+clients to the standard where aiohttp's own does not."""
 
 import asyncio
 from typing import Any, Final
 
-from aiohttp import hdrs, web
+from aiohttp import WebSocketError, WSCloseCode, hdrs, web
 from aiohttp.http import WebSocketWriter
+
+from feed.wire.masking import Masking
 
 # A peer that has stalled answers no close frame; only an abort frees its socket and its buffer.
 CLOSE_WAIT_S: Final = 2.0
+# What aiohttp notes of a connection that broke, and what a close frame must never hold (RFC 6455 section 7.4.1).
+BROKEN: Final = WSCloseCode.ABNORMAL_CLOSURE
 
 
 class Socket(web.WebSocketResponse):
@@ -32,12 +37,16 @@ class Socket(web.WebSocketResponse):
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
         # The writer was made without compression; the reader, which is made now, goes by this too.
         self._compress = self.deflate
-        super()._post_start(request, protocol, writer)
+        start: Any = _Start(request, self)
+        super()._post_start(start, protocol, writer)
 
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = False) -> bool:  # noqa: ARG002
         self.over = True
         if self._cut is None:
             self._cut = asyncio.get_running_loop().call_later(CLOSE_WAIT_S, self._abort)
+        if self.close_code == BROKEN:
+            # the client's close frame held it, or what it sent can't be inflated: aiohttp would answer that all is well
+            code = WSCloseCode.PROTOCOL_ERROR
         try:
             return await super().close(code=code, message=message, drain=False)
         finally:
@@ -51,3 +60,40 @@ class Socket(web.WebSocketResponse):
         # asyncio's own transports can't be aborted when they are closed already
         if not self._transport.is_closing() or self._transport.get_write_buffer_size():
             self._transport.abort()
+
+
+class _Start:
+    """A request as `_post_start` sees it: the parser that its connection is given looks at masks first."""
+
+    def __init__(self, request: web.BaseRequest, socket: Socket) -> None:
+        self._protocol = request.protocol
+        self._socket = socket
+        self.protocol = self
+
+    def set_parser(self, parser: Any, data_received_cb: Any = None) -> None:
+        reader: Any = _MaskedReader(parser, self._socket._reader)
+        self._protocol.set_parser(reader, data_received_cb)
+
+    def keep_alive(self, keep: bool) -> None:
+        self._protocol.keep_alive(keep)
+
+
+class _MaskedReader:
+    """aiohttp's reader of frames, which takes them without a mask too, behind one that does not."""
+
+    __slots__ = ("_masking", "_messages", "_reader")
+
+    def __init__(self, reader: Any, messages: Any) -> None:
+        self._reader = reader
+        self._messages = messages
+        self._masking = Masking()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        if self._masking.kept(data):
+            answer: tuple[bool, bytes] = self._reader.feed_data(data)
+            return answer
+        self._messages.set_exception(WebSocketError(WSCloseCode.PROTOCOL_ERROR, "frame without a mask"))
+        return True, b""
+
+    def feed_eof(self) -> None:
+        self._reader.feed_eof()
