@@ -3,6 +3,8 @@
 from feed.core.streams import Stream
 
 HEARTBEAT = "feed:heartbeat"
+KEYS = "feed:keys"
+KEYS_VERSION = "{feed:keys}:version"
 
 
 def log_key(stream: Stream) -> str:
@@ -33,3 +35,8 @@ def workers_channel(feed: str) -> str:
 def worker_key(feed: str, worker_id: str) -> str:
     """Expires 3 s after a worker's last beat."""
     return f"feed:{feed}:worker:{worker_id}"
+
+
+def lease_key(principal_id: str) -> str:
+    """Hash: how many connections a key or a token's subject has, by gateway process, see `leases.lua`."""
+    return f"feed:lease:{principal_id}"

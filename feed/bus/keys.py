@@ -1,0 +1,116 @@
+"""Keys in Redis: one hash of them all, and a counter that rises with each change."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import structlog
+
+from feed.bus import log as logs
+from feed.bus import names
+from feed.bus.connect import Link
+from feed.bus.errors import BusDown, BusRefused
+from feed.bus.replies import Command
+from feed.core.keys import Edit, Stored
+from feed.settings import Redis
+
+# Writes one key if nobody wrote any since the counter was read.
+WRITE: Final = """
+if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('INCR', KEYS[2])
+return 1
+"""
+# People change keys, and a script for many of them: each that is overtaken so often saw as many changes succeed.
+TRIES: Final = 20
+
+log = structlog.get_logger(__name__)
+
+
+class RedisKeys:
+    """Reads and changes keys over one connection, made when needed; a fault ends it. For one caller at a time."""
+
+    def __init__(self, settings: Redis, name: str = "feed-keys") -> None:
+        """`name` shows in CLIENT LIST."""
+        self._settings = settings
+        self._name = name
+        self._link: Link | None = None
+        self._seen = 0
+
+    async def read(self, version: str) -> Stored | None:
+        """All keys; None where nothing changed since `version`, which is "" before the first look.
+
+        Raises BusDown, also where Redis has forgotten that there were any: keys are never deleted. Raises BusRefused.
+        """
+        link = await self._linked()
+        if version:
+            (reply,) = await self._answers([("GET", names.KEYS_VERSION)])
+            if _version(link, _count(reply)) == version:
+                return None
+        stored, count = await self._all(link)
+        if self._seen and not count:
+            raise BusDown("Redis has forgotten all keys: it was emptied, or started without its data")
+        if count < self._seen:
+            log.error("keys_set_back", changes=count, known=self._seen)
+        self._seen = count
+        return stored
+
+    async def change(self, edit: Edit) -> None:
+        """Writes the key that `edit` makes of all there are, unless another is written at the same moment: then it is
+        asked again.
+
+        Raises what `edit` raises, BusDown (the key may have been written all the same) and BusRefused.
+        """
+        for _ in range(TRIES):
+            link = await self._linked()
+            stored, count = await self._all(link)
+            key_id, data = edit(stored.keys)
+            (done,) = await self._answers([("EVAL", WRITE, 2, names.KEYS, names.KEYS_VERSION, count, key_id, data)])
+            if done:
+                return
+        raise BusRefused(f"others changed keys {TRIES} times in a row, each time before this change")
+
+    async def close(self) -> None:
+        if self._link is not None:
+            await self._link.close()
+            self._link = None
+
+    async def _all(self, link: Link) -> tuple[Stored, int]:
+        commands = logs.atomically(("GET", names.KEYS_VERSION), ("HGETALL", names.KEYS))
+        reply, flat = (await self._answers(commands))[-1]
+        if isinstance(flat, BusRefused):  # what is refused within a transaction stands in its answer
+            raise flat
+        count, pairs = _count(reply), zip(flat[::2], flat[1::2], strict=True)
+        return Stored(_version(link, count), {key.decode(errors="replace"): data for key, data in pairs}), count
+
+    async def _linked(self) -> Link:
+        if self._link is None:
+            self._link = await Link.open(self._settings, self._name)
+        return self._link
+
+    async def _answers(self, commands: Sequence[Command]) -> list[Any]:
+        """Replies, over the connection that is there; it is kept only as long as it answers."""
+        assert self._link is not None
+        try:
+            replies = await self._link.calls(commands)
+            for reply in replies:
+                if isinstance(reply, BusRefused):
+                    raise reply
+        except BaseException:
+            await self.close()
+            raise
+        return replies
+
+
+def _count(reply: Any) -> int:
+    """The counter: how often keys were changed. Raises BusRefused for what is none."""
+    if isinstance(reply, BusRefused):
+        raise reply
+    try:
+        return int(reply or 0)
+    except ValueError as error:
+        raise BusRefused(f"{names.KEYS_VERSION} is no number") from error
+
+
+def _version(link: Link, count: int) -> str:
+    """The counter and whose it is: another Redis process may have lost changes and counted others since."""
+    return f"{link.run_id}:{count}"
