@@ -8,6 +8,7 @@ from feed.cli.config import config
 from feed.cli.demo import demo
 from feed.cli.gateway import gateway
 from feed.cli.ingest import ingest
+from feed.cli.key import key
 from feed.cli.replay import replay
 from feed.cli.watch import watch
 
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (demo, ingest, gateway, replay, watch, bench, config):
+for command in (demo, ingest, gateway, replay, watch, bench, key, config):
     main.add_command(command)
