@@ -156,7 +156,7 @@ def _command(message: Any, depth: int) -> Command:
         command: Command = model.validate_python(message)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = _short(".".join(str(part) for part in first["loc"]))
         raise ProtocolError(Code.INVALID_SYNTAX, f"{where}: {first['msg']}", command_id) from error
     if isinstance(command, _Selection):
         _check_symbols(command, command_id)
@@ -199,4 +199,8 @@ def _check_resume(command: Subscribe, command_id: Id) -> None:
 def _shown(value: object) -> str:
     # the repr of what is deeply nested is a RecursionError
     text = type(value).__name__ if isinstance(value, dict | list) else repr(value)
+    return _short(text)
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."

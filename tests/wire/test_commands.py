@@ -227,6 +227,7 @@ def test_a_refusal_never_echoes_what_is_no_id(read: Parse, command_id: Any) -> N
 def test_details_stay_short() -> None:
     assert len(refused(parse_json, json.dumps({"action": "x" * 60_000}), 2).detail) < 120
     assert len(refused(parse_json, json.dumps({"action": "subscribe", "trades": ["?" * 60_000]}), 2).detail) < 120
+    assert len(refused(parse_json, json.dumps({"action": "ping", "x" * 60_000: 1}), 2).detail) < 120
 
 
 def test_secrets_are_not_printed() -> None:
