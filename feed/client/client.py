@@ -8,23 +8,25 @@ from types import TracebackType
 from typing import Final, Self
 
 from feed.client.address import parse_address
-from feed.client.connection import Connection, Dialer, Ended
+from feed.client.connection import Connection, Dialer, Ended, trusting
+from feed.client.credentials import Credentials, Token, check_road
 from feed.client.decode import Encoding
 from feed.client.errors import Refused, Unanswered, Unreadable
 from feed.client.events import Connected, Event, Granted, Lost
+from feed.client.renewal import Renewal
 from feed.client.session import Call, Session
-from feed.client.wishes import WILDCARD, Key, Terms
+from feed.client.standing import Standing, meaning
+from feed.client.wishes import Terms, keys_of
 from feed.core.backoff import delay_s
 from feed.core.rate import TokenBucket
-from feed.core.streams import Position, valid_symbol
-from feed.core.ticks import BARS, BARS_1S, QUOTES, TRADES
+from feed.core.streams import Position
 from feed.wire.closing import Close
 from feed.wire.errors import Code
 
 STEADY_S: Final = 5.0
 RETRY_MIN_S: Final = 0.5
 RETRY_MAX_S: Final = 15.0
-# A gateway that drains spreads its clients itself; this keeps apart those that it closed together.
+# A gateway that drains spreads its clients itself, and tokens end each in its time; this keeps the rest apart.
 DRAINED_S: Final = 0.1
 # The gateway takes 50 commands a second, and as many at once.
 COMMANDS_PER_S: Final = 40.0
@@ -40,6 +42,11 @@ class Client:
     where streams are resumed that are subscribed to. `patient`: go on trying although no gateway was ever reached; else
     that is Refused. `headers` go into each handshake.
 
+    Credentials are a `key` with its `secret`, or a `token`: text, or a function, async or not, that gives a fresh one.
+    It is asked before each connection, and when the gateway says that the token ends soon; nothing is missed by that.
+    What it raises is raised to whoever reads, who may read on. Credentials are not sent unencrypted to another machine
+    unless `insecure`. `ca_file` (PEM) has the certificates to believe in place of the system's.
+
     There is no queue inside: iterating reads the socket, and whoever iterates slowly is a slow client to the gateway,
     which conflates quotes and bars, and in the end closes with 4008; the client then resumes. While your code waits for
     something else the connection is kept alive. Code that blocks the event loop for some 30 s loses it, and resumes.
@@ -53,19 +60,29 @@ class Client:
         encoding: Encoding = "msgpack",
         patient: bool = False,
         headers: Mapping[str, str] | None = None,
+        key: str = "",
+        secret: str = "",
+        token: Token = "",
+        ca_file: str = "",
+        insecure: bool = False,
         max_unread_bytes: int = MAX_UNREAD_BYTES,
     ) -> None:
-        """Raises ValueError for URLs, or positions, that make no sense.
+        """Raises ValueError for what makes no sense, and for credentials that must not be sent there.
 
-        `max_unread_bytes` bounds what `subscribe` reads while it waits for its answer and nobody iterates; beyond it
-        it raises Unanswered.
+        `max_unread_bytes` bounds what `subscribe` reads until its answer while nobody iterates; then it is Unanswered.
         """
         self._addresses = [parse_address(url) for url in ([urls] if isinstance(urls, str) else urls)]
         if len({address.feed for address in self._addresses}) != 1:
             raise ValueError("name at least one gateway, and gateways of one feed only")
+        self._credentials = Credentials(key, secret, token)
+        for address in () if insecure else self._addresses:
+            check_road(address, headers or {}, self._credentials)
         self._session = Session(positions)
         self._encoding: Encoding = encoding
         self._headers = dict(headers or {})
+        self._tls = trusting(ca_file) if ca_file else None
+        self._renewal = Renewal(self._credentials)
+        self._standing = Standing()
         self._patient = patient
         self._max_unread_bytes = max_unread_bytes
         self._dialer: Dialer | None = None
@@ -92,7 +109,7 @@ class Client:
     async def __aenter__(self) -> Self:
         if self._dialer is not None:
             raise RuntimeError("a Client is entered once")
-        self._dialer = Dialer(self._encoding, self._headers)
+        self._dialer = Dialer(self._encoding, self._headers, self._credentials, self._tls)
         return self
 
     async def __aexit__(
@@ -104,6 +121,7 @@ class Client:
         """Ends the connection, and every iteration."""
         self._closing.set()
         connection, self._connection = self._connection, None
+        await self._renewal.end()
         if connection is not None:
             await connection.close()
         if self._dialer is not None:
@@ -130,14 +148,14 @@ class Client:
         Refused, ValueError for what is no symbol.
         """
         terms = Terms(rate, snapshot)
-        wanted = dict.fromkeys(_keys(trades, quotes, bars, bars1s), terms)
+        wanted = dict.fromkeys(keys_of(trades=trades, quotes=quotes, bars=bars, bars1s=bars1s), terms)
         return await self._answered(self._session.subscribe(wanted, stamps))
 
     async def unsubscribe(
         self, *, trades: Symbols = (), quotes: Symbols = (), bars: Symbols = (), bars1s: Symbols = ()
     ) -> None:
         """Drops streams and their positions; `*` and names are kept apart. Raises like `subscribe`."""
-        await self._answered(self._session.unsubscribe(_keys(trades, quotes, bars, bars1s)))
+        await self._answered(self._session.unsubscribe(keys_of(trades=trades, quotes=quotes, bars=bars, bars1s=bars1s)))
 
     def __aiter__(self) -> Self:
         return self
@@ -188,12 +206,15 @@ class Client:
             messages, size = await connection.receive()
             self.received_bytes += size
             self._session.feed(messages, size)
+            self._standing.hear(messages)
             self._resumed()
         except (Ended, Unreadable) as error:
             await self._lose(connection, error if isinstance(error, Ended) else Ended(str(error)))
+        else:
+            self._renewal.follow(self._standing, connection)
 
     async def _connect(self) -> Connection:
-        """The next gateway, when its time has come. Raises Ended, Refused."""
+        """The next gateway, when its time has come. Raises Ended, Refused, and what the source of tokens raises."""
         if self._dialer is None:
             raise RuntimeError("a Client is used within `async with`")
         loop = asyncio.get_running_loop()
@@ -212,6 +233,7 @@ class Client:
             await connection.close()
             raise Ended("closed here")
         self._connection, self._reached, self._since = connection, True, loop.time()
+        self._standing = Standing()
         self._session.connected()
         self._session.tell(Connected(address.url))
         return connection
@@ -252,6 +274,7 @@ class Client:
             delay = self._delay_s(ended.code)
             self._retry_at = now + delay
             self._session.tell(Lost(str(ended), delay, ended.code))
+        await self._renewal.end()
         if connection is not None:
             await connection.close()
         if self._over is not None:
@@ -259,9 +282,11 @@ class Client:
 
     def _verdict(self, ended: Ended) -> Refused | None:
         """What a loss means for good."""
-        code = ended.code
-        if code is not None and (code == Close.TOO_BIG or 4500 <= code <= 4999):
-            return Refused(f"the gateway {ended}", code)
+        code, objection = ended.code, self._standing.objection
+        expired = code == Close.TOKEN_EXPIRED and self._credentials and not self._credentials.renewable
+        if code is not None and (code == Close.TOO_BIG or 4500 <= code <= 4999 or expired):
+            words = (f"the gateway {ended}", meaning(code, objection, self._credentials.what))
+            return Refused(": ".join(filter(None, words)), code, objection and objection.code)
         if not self._reached and not self._patient and self._failures >= len(self._addresses):
             return Refused(str(ended))
         return None
@@ -270,19 +295,6 @@ class Client:
         chance = random.random()
         if not self._reached and self._failures < len(self._addresses):
             return 0.0  # there are gateways that nobody asked yet
-        if code == Close.DRAIN and self._failures == 1:
+        if code in (Close.DRAIN, Close.TOKEN_EXPIRED) and self._failures == 1:
             return chance * DRAINED_S
         return delay_s(self._failures, RETRY_MIN_S, RETRY_MAX_S, chance)
-
-
-def _keys(trades: Symbols, quotes: Symbols, bars: Symbols, bars1s: Symbols) -> list[Key]:
-    """Raises ValueError for what is no symbol."""
-    keys = []
-    for kind, symbols in ((TRADES, trades), (QUOTES, quotes), (BARS, bars), (BARS_1S, bars1s)):
-        if isinstance(symbols, str):
-            raise ValueError(f"{kind}: {symbols!r} is not a list of symbols")
-        for symbol in symbols:
-            if symbol != WILDCARD and not valid_symbol(symbol):
-                raise ValueError(f"{kind}: {symbol!r} is not 1 to 64 of A-Z a-z 0-9 . _ / : ^ -")
-            keys.append((kind, symbol))
-    return keys

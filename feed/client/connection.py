@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import ssl
+from collections.abc import Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -10,6 +12,7 @@ import msgpack
 import orjson
 
 from feed.client.address import Address
+from feed.client.credentials import Credentials
 from feed.client.decode import Encoding, Message, messages_of
 from feed.client.errors import Refused
 
@@ -85,30 +88,51 @@ class Connection:
 
 
 class Dialer:
-    """Makes connections, one after the other."""
+    """Makes connections, one after the other, each with the credentials. `tls` None: believe whom the system does."""
 
-    def __init__(self, encoding: Encoding, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        encoding: Encoding,
+        headers: Mapping[str, str],
+        credentials: Credentials,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._encoding = encoding
+        self._headers = dict(headers)
+        self._credentials = credentials
+        self._tls = tls or True
         self._http = aiohttp.ClientSession(
-            headers=headers, timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_connect=CONNECT_S)
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_connect=CONNECT_S),
+            middlewares=(_straight,),
         )
 
     async def dial(self, address: Address) -> Connection:
-        """Raises Ended where there is no gateway now, Refused where there is something else."""
+        """Raises Ended where there is no gateway now, Refused where there is something else, and whatever a source of
+        tokens raises.
+        """
         subprotocol = f"feed.v1.{self._encoding}"
+        headers = self._headers | await self._presented()
         try:
             async with asyncio.timeout(CONNECT_S):
                 ws = await self._http.ws_connect(
-                    address.url, protocols=(subprotocol,), timeout=TIMEOUT, max_msg_size=MAX_FRAME_BYTES
+                    address.url,
+                    protocols=(subprotocol,),
+                    timeout=TIMEOUT,
+                    max_msg_size=MAX_FRAME_BYTES,
+                    headers=headers,
+                    ssl=self._tls,
                 )
         except aiohttp.WSServerHandshakeError as error:
-            raise Ended(_answer(address, error.status)) from error
+            # it has the request's headers, secrets and all, which a traceback's reader is not to see
+            raise Ended(_answer(address, error.status)) from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Ended(f"the certificate of {address.host} is not to be trusted: {_distrust(error)}") from error
         except aiohttp.ClientConnectorError as error:
             raise Ended(f"cannot connect to {address.host}: {_reason(error.os_error)}") from error
         except TimeoutError as error:
             raise Ended(f"cannot connect to {address.host}: no answer in {CONNECT_S:.0f} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Ended(f"cannot connect to {address.host}: {error or type(error).__name__}") from error
+            raise Ended(f"cannot connect to {address.host}: {error or type(error).__name__}") from None
         if ws.protocol != subprotocol:
             await ws.close()
             raise Refused(f"{address.host} does not speak {subprotocol}")
@@ -117,12 +141,45 @@ class Dialer:
     async def close(self) -> None:
         await self._http.close()
 
+    async def _presented(self) -> dict[str, str]:
+        try:
+            async with asyncio.timeout(CONNECT_S) as limit:
+                return await self._credentials.headers()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise Ended(f"the source of tokens gave none in {CONNECT_S:.0f} s") from error
+
+
+def trusting(ca_file: str) -> ssl.SSLContext:
+    """TLS that believes those alone whose certificates (PEM) are in a file. Raises ValueError for what is no such."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "holds no certificate (PEM)"
+        raise ValueError(f"ca_file {ca_file!r}: {why}") from error
+
+
+async def _straight(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Follows no redirect: credentials are for the gateway that was named."""
+    response = await send(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise Ended(
+            f"{request.url.authority} sends clients elsewhere (status {response.status}), which is not followed"
+        )
+    return response
+
 
 def _answer(address: Address, status: int) -> str:
     if status == 404:
         return f"no feed {address.feed!r} at {address.host} (404)"
     if status == 503:
         return f"{address.host} takes no more connections now (503)"
+    if status == 429:
+        return f"{address.host} takes no more connections from this address now (429)"
+    if status == 421:
+        return f"{address.host} does not answer to that name (421)"
     return f"{address.host} refused the connection with status {status}"
 
 
@@ -132,3 +189,8 @@ def _reason(error: OSError) -> str:
     if error.errno > 0:
         return os.strerror(error.errno).lower()
     return str(error.strerror or error).lower()  # of a name that has no address
+
+
+def _distrust(error: aiohttp.ClientConnectorCertificateError) -> str:
+    cause = error.certificate_error
+    return cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else str(cause)

@@ -4,12 +4,14 @@
 class Refused(Exception):
     """The gateway will not have this client, or was never there: trying again is of no use. Text: one line for people.
 
-    `code` is that of its close, where it closed the connection.
+    `code` is that of its close, where it closed the connection; `error` is the protocol's error that came before, such
+    as 402 for credentials that let nobody in.
     """
 
-    def __init__(self, text: str, code: int | None = None) -> None:
+    def __init__(self, text: str, code: int | None = None, error: int | None = None) -> None:
         super().__init__(text)
         self.code = code
+        self.error = error
 
 
 class CommandError(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from feed.core.streams import Position
+from feed.core.streams import Position, valid_symbol
 
 WILDCARD: Final = "*"
 # The gateway takes commands of up to 65,536 bytes; and each stream that resumes may cost it a reading of the log.
@@ -36,6 +36,19 @@ class Command(NamedTuple):
 def key_of(stream: str) -> Key:
     kind, _, symbol = stream.partition(":")
     return kind, symbol
+
+
+def keys_of(**symbols: Iterable[str]) -> list[Key]:
+    """The keys of symbols by kind, `*` among them. Raises ValueError for what is no symbol."""
+    keys = []
+    for kind, named in symbols.items():
+        if isinstance(named, str):
+            raise ValueError(f"{kind}: {named!r} is not a list of symbols")
+        for symbol in named:
+            if symbol != WILDCARD and not valid_symbol(symbol):
+                raise ValueError(f"{kind}: {symbol!r} is not 1 to 64 of A-Z a-z 0-9 . _ / : ^ -")
+            keys.append((kind, symbol))
+    return keys
 
 
 def covered(key: Key, wanted: Collection[Key]) -> bool:

@@ -42,3 +42,22 @@ def test_says_what_is_wrong(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=r"ws://127\.0\.0\.1:8080/v2/sim$") as caught:
         parse_address(text)
     assert why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ws://me:fs_secret@host/v2/sim",
+        "me:fs_secret@host/v2/sim",
+        "ws://me:fs_secret@host:http/v2/sim",
+        "ftp://me:fs_secret@host/v2/sim",
+        "ws://me:fs/secret@host/v1/fs_secret@/v2/sim",
+        "ws://host/v1/sim?token=fs_secret",
+        "ws://host/v2/sim#fs_secret",
+        "ws://:fs_secret@/v2/sim",
+    ],
+)
+def test_repeats_no_password(text: str) -> None:
+    with pytest.raises(ValueError, match="an address looks like") as caught:
+        parse_address(text)
+    assert "secret" not in f"{caught.value} {caught.value.__cause__}"
