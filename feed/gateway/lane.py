@@ -10,8 +10,9 @@ from itertools import takewhile
 from typing import Final, Protocol
 
 from feed.bus.store import Past
+from feed.core.conflation import Totals
 from feed.core.streams import Position
-from feed.core.ticks import NS_PER_S, TRADES
+from feed.core.ticks import NS_PER_S, QUOTES, TRADES
 from feed.gateway.cohort import Member
 from feed.gateway.flow import next_due
 from feed.gateway.forms import Form, Segment
@@ -181,6 +182,9 @@ class Lane:
                 track.at = messages[-1].at
                 return messages
         target = self._target(track, now)
+        if (newest := self._newest(track, now, now_ns)) is not None:
+            track.at = newest.at
+            return [newest]
         if track.at != target and (messages := self._following(track, target, now, now_ns)):
             if not track.rate:
                 messages = self._urgent(track, messages, room, now, now_ns)
@@ -193,6 +197,20 @@ class Lane:
                 track.due = next_due(now, 1.0 / track.rate)
                 return self._taken(track.conflator)
         return []
+
+    def _newest(self, track: Track, now: float, now_ns: int) -> Message | None:
+        """What stands for all quotes that came while the client was slow. Found without a look at each of them: many
+        who were slow at once would take longer for that than new ones take to come, and never catch up."""
+        if not self._pressed or track.rate or track.live.stream.kind != QUOTES:
+            return None
+        found = track.live.tail.unbroken(track.at)
+        first = track.live.tail.after(track.at, 1)
+        if found is None or not first or first[0].ts_gateway <= self._began_ns:
+            return None
+        self._settled(track, now, now_ns)
+        ticks, last = found
+        self.conflated += ticks - 1
+        return last if ticks == 1 else last.standing_for(Totals(ticks, first[0].seq))
 
     def _target(self, track: Track, now: float) -> Position:
         """Up to where the client is to be brought now."""

@@ -47,6 +47,10 @@ class Message:
     def at(self) -> Position:
         return Position(self.epoch, self.seq)
 
+    def standing_for(self, totals: Totals) -> "Message":
+        """The same tick, in place of several of which it is the last."""
+        return Message(self.epoch, self.seq, self.tick, self.ts_pub, self.ts_gateway, totals=totals)
+
     def body(self, codec: Codec, tick: Tick) -> bytes:
         """The tick's bytes in one encoding, made at first use."""
         if self._bodies is None:
@@ -143,8 +147,6 @@ class Conflator:
             return
         newest, totals = self._newest, self._open.totals()
         if totals is not None:
-            newest = Message(
-                newest.epoch, newest.seq, newest.tick, newest.ts_pub, newest.ts_gateway, totals=totals
-            )  # fmt: skip
+            newest = newest.standing_for(totals)
         self._out.append(newest)
         self._open = self._newest = None

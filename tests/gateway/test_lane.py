@@ -60,6 +60,21 @@ def test_depth_one_quotes_conflate_unmarked() -> None:
     assert not any("m" in message or "q" in message for message in found)
 
 
+def test_one_quote_stands_for_however_many_came_meanwhile() -> None:
+    stage, slow = slow_stage(), Client()
+    stage.subscribe(slow, QA)
+    slow.waiting = FULL
+    stage.ticks(QA)
+    stage.clock.turn(0.1)
+    for _ in range(40):
+        stage.ticks(QA, 50)
+        stage.clock.turn(0.01)
+    slow.waiting = 0
+    stage.clock.turn(0.1)
+    assert [(m["q"], m.get("m")) for m in slow.read() if m["T"] == "q"] == [(1, None), (2001, {"n": 2000, "q0": 2})]
+    assert lanes(stage) == 0
+
+
 def test_in_band_gaps_are_not_conflated_away() -> None:
     stage, slow = slow_stage(), Client()
     stage.subscribe(slow, QA)
