@@ -19,6 +19,8 @@ from feed.core.streams import Stream
 
 MOST_CPU: Final = 0.9
 MOST_P99_MS: Final = 250.0
+# Of a burst that is too much for a client it gets conflated quotes: what does not come tick by tick does not hold.
+LEAST_DELIVERED: Final = 0.99
 FIRST_TICKS_PER_S: Final = 2_000.0
 MOST_DOUBLINGS: Final = 10
 PRIME_S: Final = 0.5
@@ -74,6 +76,9 @@ def too_much(one: Round) -> str:
     if found["p99"] > MOST_P99_MS:
         busy = _share(one, ("redis", "publisher")) + one.window.client_cpu
         return f"p99 was {found['p99']:.0f} ms; Redis, publisher and clients took {busy:.0%} of a core"
+    came = one.total.messages / one.expected if one.total and one.expected else 1.0
+    if came < LEAST_DELIVERED:
+        return f"{came:.0%} came tick by tick, the rest conflated or named in gaps"
     return ""
 
 
