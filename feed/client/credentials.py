@@ -72,7 +72,7 @@ def check_road(address: Address, headers: Mapping[str, str], credentials: Creden
     if credentials or any(name.lower() in TELLING for name in headers):
         raise ValueError(
             f"credentials would go to {address.host} in plain text, for everyone on the way to read: use wss://, "
-            "or say insecure=True where that is meant"
+            "or say that it may be insecure"
         )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -10,15 +10,22 @@ from rich.live import Live
 
 from feed.client.address import Address, parse_address
 from feed.client.client import Client
+from feed.client.credentials import Token
 from feed.client.errors import CommandError, Refused
 from feed.client.events import Connected, Event, Lost
 from feed.client.screen import Link, line, screen
 from feed.client.table import Board
 from feed.core.streams import valid_symbol
 from feed.core.ticks import BARS, BARS_1S, KINDS, QUOTES, TRADES
+from feed.wire.errors import Code
 
 LINES_EVERY_S: Final = 1.0
 OK, FAILED, MISUSED = 0, 1, 2
+# What a reader of the protocol's wording may not know to do.
+HINTS: Final[Mapping[int, str]] = {
+    Code.NOT_AUTHENTICATED: ": this gateway wants a key or a token, see --key and --token-file",
+    Code.INSUFFICIENT_SUBSCRIPTION: ": that is not among what these credentials include",
+}
 
 
 class _Watcher:
@@ -67,22 +74,31 @@ async def watch(
     stop: asyncio.Event,
     kinds: Sequence[str] = (TRADES, QUOTES, BARS),
     refresh_s: float = 0.25,
+    key: str = "",
+    secret: str = "",
+    token: Token = "",
+    ca_file: str = "",
+    insecure: bool = False,
 ) -> int:
     """Shows `symbols` ("*" is all) of the feed at `url` until `stop` is set. Returns the exit code.
 
     0: stopped; 1: the gateway can't be reached or refused us; 2: the arguments make no sense. Reasons go to `errors`.
+    Credentials are those of Client.
     """
     if fault := _fault(symbols, kinds):
         return _complain(errors, fault, MISUSED)
     try:
         address = parse_address(url)
+        client = Client(url, key=key, secret=secret, token=token, ca_file=ca_file, insecure=insecure)
     except ValueError as error:
         return _complain(errors, str(error), MISUSED)
-    watcher = _Watcher(Client(url), address, symbols)
+    watcher = _Watcher(client, address, symbols)
     draw = _draw_live(watcher, console, refresh_s) if console.is_terminal else _print_lines(watcher, console, errors)
     try:
         await _until(stop, watcher.follow(symbols, kinds), draw)
-    except (Refused, CommandError) as error:
+    except CommandError as error:
+        return _complain(errors, f"{error}{HINTS.get(error.code, '')}", FAILED)
+    except Refused as error:
         return _complain(errors, str(error), FAILED)
     return OK
 

@@ -7,7 +7,10 @@ import pytest
 from rich.console import Console
 
 from feed.client.watch import watch
+from tests.client.bouncer import Bouncer
 from tests.fakes.gateway import FakeGateway
+
+PAIR = {"key": "fk_a", "secret": "fs_b"}
 
 
 class Seen:
@@ -148,5 +151,55 @@ def test_a_subscription_that_the_gateway_refuses_ends_it() -> None:
             seen = Seen(f"{gateway.url}/v2/sim", ["AAPL"])
             assert await seen.run() == 1
         assert seen.err == "feed watch: 405 symbol limit exceeded\n"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal", "code", "why"),
+    [
+        ({}, (402, 4501), 1, "401 not authenticated: this gateway wants a key or a token, see --key and --token-file"),
+        (PAIR, (402, 4501), 1, "the gateway closed with 4501: it does not accept this key"),
+        (PAIR, (409, 4503), 1, "this key does not include this feed"),
+        (PAIR, (406, 4506), 1, "all connections that this key may have are in use"),
+        ({"token": "t"}, (402, 4501), 1, "it does not accept this token"),
+        ({"key": "k"}, (402, 4501), 2, "a key and its secret belong together"),
+    ],
+)
+def test_says_why_it_was_not_let_in(given: dict[str, str], refusal: tuple[int, int], code: int, why: str) -> None:
+    async def main() -> None:
+        gateway = Bouncer()
+        gateway.refusal = refusal
+        async with gateway.serve():
+            seen = Seen(gateway.url, ["AAPL"], **given)
+            assert await seen.run() == code
+        assert why in seen.err
+        assert seen.err.count("\n") == 1
+        assert PAIR["secret"] not in seen.err
+
+    asyncio.run(main())
+
+
+def test_says_that_its_key_was_withdrawn_while_it_ran() -> None:
+    async def main() -> None:
+        async with Bouncer("fk_a fs_b").serve() as gateway:
+            seen = Seen(gateway.url, ["AAPL"], terminal=True, refresh_s=0.02, **PAIR)
+            running = asyncio.create_task(seen.run())
+            await until(lambda: "● live" in seen.out)
+            await gateway.end(4503)
+            assert await running == 1
+        assert "this key is no longer good: withdrawn, replaced or past its end" in seen.err
+
+    asyncio.run(main())
+
+
+def test_what_is_not_granted_is_said() -> None:
+    async def main() -> None:
+        async with FakeGateway(["AAPL"]).serve() as gateway:
+            said = {"code": 409, "msg": "insufficient subscription", "detail": "trades:AAPL"}
+            gateway.errors.append(lambda asked: {**said, "id": asked["id"]})
+            seen = Seen(f"{gateway.url}/v2/sim", ["AAPL"])
+            assert await seen.run() == 1
+        assert "409 insufficient subscription: trades:AAPL: that is not among what these" in seen.err
 
     asyncio.run(main())
