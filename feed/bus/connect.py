@@ -6,17 +6,24 @@ Nor is its reading: `feed.bus.replies` takes the connection over once it stands.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from feed.bus.errors import BusDown, BusRefused
+from feed.bus.refusal import refusal, trouble
 from feed.bus.replies import Command, Replies, Taker
 from feed.settings import Redis
+
+# Settings that this process was connected with once. What Redis refuses of others is a mistake in them, which has to be
+# told at once; what it refuses of these was changed over there, and is no reason to drop every client: a password that
+# is taken back, or a certificate renewed, may be put right again while we try.
+ADMITTED: Final[set[Redis]] = set()
 
 
 class Link:
@@ -31,22 +38,29 @@ class Link:
     async def open(cls, settings: Redis, name: str, ended: Callable[[], None] = lambda: None) -> "Link":
         """Connects. `name` shows in CLIENT LIST; `ended` is called once, when the connection is gone.
 
-        Raises BusDown, or BusRefused where that can never work.
+        Raises BusDown, or BusRefused where that can never work: settings that make no sense, and a user, a password or
+        a certificate that is not accepted and never was in this process.
         """
-        connection = _connection(settings, name)
+        try:
+            connection = _connection(settings, name)
+        except BusRefused as refused:
+            raise _fault(settings, str(refused)) from None
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
                 await connection.connect()  # type: ignore[no-untyped-call]
             async with asyncio.timeout(settings.timeout_s):
                 await connection.send_command("INFO", "server", check_health=False)
                 run_id = _run_id(await connection.read_response(disable_decoding=True))
+            ADMITTED.add(settings)
             return cls(connection, Replies(_transport(connection), settings.timeout_s, ended), run_id)
-        except ResponseError as error:
-            await _disconnect(connection)
-            raise BusRefused(str(error)) from error
         except (RedisError, OSError, TimeoutError) as error:
             await _disconnect(connection)
-            raise BusDown(f"cannot connect to Redis: {error or type(error).__name__}") from error
+            words = refusal(error)
+            if words is not None:
+                raise _fault(settings, words) from error
+            raise BusDown(
+                f"cannot connect to Redis: {trouble(error, tls=isinstance(connection, SSLConnection))}"
+            ) from error
         except BaseException:
             await _disconnect(connection)
             raise
@@ -100,21 +114,59 @@ class Link:
         await _disconnect(self._connection)
 
 
+def _fault(settings: Redis, words: str) -> BusDown | BusRefused:
+    return BusDown(f"Redis can't be connected to any more: {words}") if settings in ADMITTED else BusRefused(words)
+
+
 def _connection(settings: Redis, name: str) -> AbstractConnection:
+    """What redis-py makes of the settings, not connected yet. Raises BusRefused; its text has nothing of the URL, whose
+    password may be where the port should be.
+    """
     try:
         arguments: dict[str, Any] = dict(parse_url(settings.url))
-    except ValueError as error:
-        raise BusRefused(f"redis.url: {error}") from error
-    connection_class = arguments.pop("connection_class", Connection)
-    connection: AbstractConnection = connection_class(
-        **arguments,
-        protocol=2,
-        client_name=name,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=settings.connect_timeout_s,
-        socket_timeout=None,
-    )
+        if settings.username:
+            arguments["username"] = settings.username
+        if password := settings.password.get_secret_value():
+            arguments["password"] = password
+        connection_class = arguments.pop("connection_class", Connection)
+        connection: AbstractConnection = connection_class(
+            **arguments,
+            protocol=2,
+            client_name=name,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=settings.connect_timeout_s,
+            socket_timeout=None,
+        )
+    except (ValueError, TypeError, RedisError):
+        raise BusRefused("redis.url: not understood; in a user or password, special characters are %-encoded") from None
+    if settings.ca_file:
+        if not isinstance(connection, SSLConnection):
+            raise BusRefused("redis.ca_file is given, but redis.url is not rediss://: nothing would be encrypted")
+        connection.ssl_context.context = _trusting(connection, settings.ca_file)
     return connection
+
+
+def _trusting(connection: SSLConnection, ca_file: str) -> ssl.SSLContext:
+    """TLS as the URL has it, which believes nobody but `ca_file`'s: redis-py would go on to believe the system's too.
+
+    Raises BusRefused.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        raise BusRefused(f"redis.ca_file: {ca_file}: it has no certificate in PEM") from None
+    except OSError as error:
+        raise BusRefused(f"redis.ca_file: {ca_file}: {error.strerror}") from None
+    url = connection.ssl_context
+    context.check_hostname, context.verify_mode = url.check_hostname, url.cert_reqs
+    if url.min_version is not None:
+        context.minimum_version = url.min_version
+    try:
+        if url.certfile:
+            context.load_cert_chain(url.certfile, url.keyfile, url.password)
+    except OSError as error:
+        raise BusRefused(f"redis.url: ssl_certfile: {error.strerror or error}") from None
+    return context
 
 
 def _transport(connection: AbstractConnection) -> asyncio.Transport:

@@ -1,9 +1,6 @@
 """redis-py sets a connection up, and what is taken over from it works: plain, with a password, over TLS."""
 
 import asyncio
-import shutil
-import socket
-import subprocess
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from feed.bus.connect import Link
 from feed.bus.embedded import EmbeddedServer, ask, servers
 from feed.bus.errors import BusDown, BusRefused
 from feed.settings import Redis
+from tests.bus.tls import tls_server
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 Loop = Callable[[], asyncio.AbstractEventLoop]
@@ -70,7 +68,7 @@ def test_a_password_and_a_database(server: str, loop: Loop) -> None:
         await setter.close()
         url = f"redis://:secret@127.0.0.1:{embedded.port}/3"
         await talks(Redis(url=url))  # type: ignore[arg-type]
-        with pytest.raises((BusDown, BusRefused)):
+        with pytest.raises(BusRefused, match="not accepted"):
             await Link.open(Redis(url=url.replace("secret", "wrong")), "wrong")  # type: ignore[arg-type]
 
     with EmbeddedServer(binary=servers()[server]) as embedded:
@@ -78,29 +76,22 @@ def test_a_password_and_a_database(server: str, loop: Loop) -> None:
 
 
 @LOOPS
-def test_tls(loop: Loop, tmp_path: Path) -> None:
-    if "redis" not in servers() or shutil.which("openssl") is None:
-        pytest.skip("no server with TLS here, or no openssl to make a certificate")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    with EmbeddedServer(
-        binary=servers()["redis"], tls_cert_file=str(certificate), tls_key_file=str(key), tls_auth_clients="no"
-    ) as embedded:
-        # the embedded server is asked over its plain port whether it is ready; TLS is given another one after that
-        reply = ask(embedded.port, f"CONFIG SET tls-port {free_port()}".encode())
-        if not reply.startswith(b"+OK"):
-            pytest.skip("this server was built without TLS")
-        port = int(ask(embedded.port, b"CONFIG GET tls-port").split()[-1])
-        on(loop, talks(Redis(url=f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}")))  # type: ignore[arg-type]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+def test_tls_as_a_user_with_a_password(loop: Loop, tmp_path: Path) -> None:
+    with tls_server(tmp_path) as (server, port, authority):
+        assert ask(server.port, b"ACL SETUSER desk on >s3cret:/@ ~* &* +@all").startswith(b"+OK")
+        assert ask(server.port, b"ACL SETUSER default resetpass").startswith(b"+OK")
+        url = f"rediss://127.0.0.1:{port}/0"
+        whole = Redis.model_validate(
+            {"url": url, "username": "desk", "password": "s3cret:/@", "ca_file": str(authority)}
+        )  # fmt: skip
+        on(loop, talks(whole))
+        # the knobs win over the URL
+        other = whole.model_copy(update={"url": f"rediss://nobody:nothing@127.0.0.1:{port}/0"})
+        on(loop, talks(other))
+        old = Redis.model_validate(
+            {"url": f"rediss://desk:s3cret%3A%2F%40@127.0.0.1:{port}/0?ssl_ca_certs={authority}"}
+        )
+        on(loop, talks(old))
 
 
 @LOOPS
