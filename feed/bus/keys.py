@@ -13,9 +13,15 @@ from feed.bus.replies import Command
 from feed.core.keys import Edit, Stored
 from feed.settings import Redis
 
-# Writes one key if nobody wrote any since the counter was read.
+# Writes one key if nobody wrote any since the counter was read. It begins at the time: in a Redis that was emptied it
+# shall not come by a number that it had before, and that gateways know.
 WRITE: Final = """
-if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return 0 end
+local count = redis.call('GET', KEYS[2])
+if (count or '0') ~= ARGV[1] then return 0 end
+if not count then
+  local time = redis.call('TIME')
+  redis.call('SET', KEYS[2], string.format('%.0f', time[1] * 1000000 + time[2]))
+end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 redis.call('INCR', KEYS[2])
 return 1
