@@ -74,6 +74,10 @@ GATEWAY_ERRORS = Counter("feed_gateway_errors", "Error messages sent to clients,
 GATEWAY_CLOSES = Counter("feed_gateway_closes", "Connections that the gateway closed, by close code.", ["code"])
 GATEWAY_FLUSH = Spreads("feed_gateway_flush_seconds", "Time that one flush takes.", ["feed"], buckets=COST_BUCKETS)
 
+AUTH_ATTEMPTS = Counter("feed_auth_attempts", "Credentials that were presented, by result.", ["result", "reason"])
+GATEWAY_GUESTS = Gauge("feed_gateway_guests", "WebSocket connections that were let in, by kind of proof.", ["auth"])
+GATEWAY_REFUSALS = Counter("feed_gateway_refusals", "What clients asked for and may not have, by what.", ["reason"])
+
 GATEWAY_WORKERS = Gauge("feed_gateway_workers", "Worker processes that the gateway was told to have.")
 GATEWAY_WORKERS_UP = Gauge("feed_gateway_workers_up", "Worker processes that listen, and answer their parent.")
 GATEWAY_WORKER_RESTARTS = Counter("feed_gateway_worker_restarts", "Workers started again, by why.", ["cause"])
@@ -86,7 +90,7 @@ ACROSS_WORKERS: Final[Rules] = {
             Across.SUM,
             (
                 PUBLISH_BUFFERED, GATEWAY_CONNECTIONS, GATEWAY_SUBSCRIPTIONS, GATEWAY_COHORTS, GATEWAY_STREAMS,
-                GATEWAY_LANES, GATEWAY_TAIL, GATEWAY_WORKERS, GATEWAY_WORKERS_UP,
+                GATEWAY_LANES, GATEWAY_TAIL, GATEWAY_GUESTS, GATEWAY_WORKERS, GATEWAY_WORKERS_UP,
             ),
         ),
         (Across.LEAST, (INGEST_CONNECTED, BUS_CONNECTED, BUS_WORKERS, BUS_FEED_LIVE)),

@@ -8,15 +8,16 @@ from unittest import mock
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
+from feed.access.principal import Anyone
 from feed.bus.store import Past
 from feed.core.conflation import Totals
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Bar, Quote, Trade
-from feed.gateway.auth import Anyone
 from feed.gateway.drain import NOTICE, farewell
 from feed.gateway.forms import form_of
-from feed.gateway.http import Rest, answer_faults
+from feed.gateway.guests import Guests
+from feed.gateway.http import Rest, Visitor, answer_faults
 from feed.gateway.message import Message
 from feed.gateway.session import SLOW
 from feed.gateway.status import STALE
@@ -95,7 +96,7 @@ class Shelf:
 def rest(query: str) -> bytes:
     path, _, _ = query.partition("?")
     request = make_mocked_request("GET", f"/v2/binance/{query}", match_info={"feed": "binance"})
-    asked = getattr(Rest(["binance"], Shelf(), Anyone()), path)  # type: ignore[arg-type]
+    asked = getattr(Rest(["binance"], Shelf(), Guests(Anyone()), lambda _: Visitor(None, "")), path)  # type: ignore[arg-type]
     with mock.patch("time.time_ns", return_value=RECV + 12_000_000):
         response = asyncio.run(answer_faults(request, asked))
     assert isinstance(response, web.Response)

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
+from feed.core.grant import Grant
 from feed.core.streams import Stream
+from feed.gateway.entitled import Scope, capped, reaches, scope_of
 from feed.gateway.forms import Form, Segment
 from feed.wire.commands import WILDCARD
 
@@ -37,10 +39,14 @@ Rates = Mapping[str, float]
 
 
 class Selection(NamedTuple):
-    """A client's current set: by kind its symbols, `*` among them, each with its rate. A change makes another."""
+    """A client's current set: by kind its symbols, `*` among them, each with its rate. A change makes another.
+
+    `scope` is how far the wildcards reach; what is named, the client may have.
+    """
 
     feed: str
     rates: Mapping[str, Rates]
+    scope: Scope = None
 
     @classmethod
     def none(cls, feed: str) -> "Selection":
@@ -58,6 +64,19 @@ class Selection(NamedTuple):
             gone = frozenset(symbols)
             kept[kind] = {symbol: rate for symbol, rate in self.of(kind).items() if symbol not in gone}
         return self._with(kept)
+
+    def within(self, grant: Grant) -> "Selection":
+        """What a grant leaves of this, no faster than it allows. Wildcards reach as far as it does."""
+        kept = {
+            kind: {
+                symbol: capped(grant, rate)
+                for symbol, rate in rates.items()
+                if symbol == WILDCARD or grant.allows_symbol(symbol)
+            }
+            for kind, rates in self.rates.items()
+            if grant.allows_kind(kind)
+        }
+        return Selection(self.feed, {kind: rates for kind, rates in kept.items() if rates}, scope_of(grant))
 
     def of(self, kind: str) -> Rates:
         return self.rates.get(kind, {})
@@ -82,9 +101,14 @@ class Selection(NamedTuple):
             if symbol != WILDCARD
         )
 
+    @property
+    def held(self) -> tuple[frozenset[Stream], frozenset[str], Scope]:
+        """What is read from the bus for this, as `Interest` takes it."""
+        return self.streams, self.kinds, self.scope
+
     def covers(self, stream: Stream) -> bool:
         rates = self.of(stream.kind)
-        return stream.symbol in rates or WILDCARD in rates
+        return stream.symbol in rates or (WILDCARD in rates and reaches(self.scope, stream.symbol))
 
     def rate(self, stream: Stream) -> float:
         """The rate of a stream that this covers: its own, or else the wildcard's."""
@@ -92,16 +116,21 @@ class Selection(NamedTuple):
         return rates[stream.symbol] if stream.symbol in rates else rates[WILDCARD]
 
     def _with(self, changed: dict[str, dict[str, float]]) -> "Selection":
-        return Selection(self.feed, {kind: rates for kind, rates in {**self.rates, **changed}.items() if rates})
+        return self._replace(rates={kind: rates for kind, rates in {**self.rates, **changed}.items() if rates})
 
 
 class CohortKey(NamedTuple):
-    """What makes clients get the same bytes. `apart` are streams of `kinds` that are wanted at a rate of their own."""
+    """What makes clients get the same bytes. `apart` are streams of `kinds` that are wanted at a rate of their own.
+
+    `scope` is how far the wildcards reach; None where there are none, so that who names the same shares a cohort,
+    whatever else each may have.
+    """
 
     form: Form
     kinds: frozenset[tuple[str, float]]
     streams: frozenset[tuple[Stream, float]]
     apart: frozenset[Stream]
+    scope: Scope = None
 
     @classmethod
     def of(cls, form: Form, selection: Selection) -> "CohortKey":
@@ -111,9 +140,14 @@ class CohortKey(NamedTuple):
             (stream, rate)
             for stream in selection.streams
             if (rate := selection.rate(stream)) != kinds.get(stream.kind)
+            or not reaches(selection.scope, stream.symbol)
         )  # fmt: skip
         apart = frozenset(stream for stream, _ in streams if stream.kind in kinds)
-        return cls(form, frozenset(kinds.items()), streams, apart)
+        return cls(form, frozenset(kinds.items()), streams, apart, selection.scope if kinds else None)
+
+    def gets_of_kind(self, stream: Stream) -> bool:
+        """Whether a wildcard of this, for the stream's kind, is what brings it the stream."""
+        return stream not in self.apart and reaches(self.scope, stream.symbol)
 
 
 class Cohort:

@@ -1,18 +1,23 @@
 """REST beside the stream: symbols, last values, recent history, in the stream's own message shape."""
 
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 import orjson
 from aiohttp import web
 
+from feed import metrics
+from feed.access.principal import Credentials, Refused
 from feed.bus.entry import Entry
 from feed.bus.errors import BusDown
 from feed.bus.store import Past, Store
+from feed.core.grant import EVERYTHING, Grant
 from feed.core.sequence import Record, route
 from feed.core.streams import Position, Stream, parse_stream, valid_symbol
 from feed.core.ticks import KINDS, NS_PER_S, Gap, Tick
-from feed.gateway.auth import Authenticator, from_headers
+from feed.gateway.entitled import FEED, KIND, SYMBOL, NotGranted
+from feed.gateway.guests import Guests
 from feed.gateway.message import of_entry
 from feed.wire import messages
 from feed.wire.codec import JSON
@@ -22,16 +27,31 @@ from feed.wire.messages import Fields
 MAX_SYMBOLS: Final = 1_000
 DEFAULT_LIMIT: Final = 1_000
 MAX_LIMIT: Final = 1_000
-STATUS: Final = {Code.INVALID_SYNTAX: 400, Code.NOT_AUTHENTICATED: 401, Code.AUTH_FAILED: 401}
+STATUS: Final = {
+    Code.INVALID_SYNTAX: 400,
+    Code.NOT_AUTHENTICATED: 401,
+    Code.AUTH_FAILED: 401,
+    Code.INSUFFICIENT_SUBSCRIPTION: 403,
+}
+
+
+class Visitor(NamedTuple):
+    """Who sends a request: what it presents, and the address that it comes from."""
+
+    credentials: Credentials | None
+    address: str
 
 
 class Rest:
     """Handlers of `/v2/{feed}/...`. They ask Redis, so that they answer for every stream, live here or not."""
 
-    def __init__(self, feeds: list[str], store: Store, authenticator: Authenticator) -> None:
+    def __init__(
+        self, feeds: list[str], store: Store, guests: Guests, visitor: Callable[[web.Request], Visitor]
+    ) -> None:
         self._feeds = feeds
         self._store = store
-        self._authenticator = authenticator
+        self._guests = guests
+        self._visitor = visitor
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -41,8 +61,8 @@ class Rest:
         ]
 
     async def symbols(self, request: web.Request) -> web.Response:
-        feed = await self._admit(request)
-        streams = sorted(await self._store.directory(feed))
+        feed, grant = await self._admit(request)
+        streams = sorted(filter(grant.allows, await self._store.directory(feed)))
         now = time.time_ns()
         pasts = await self._store.latest(streams)
         return _json({
@@ -52,7 +72,7 @@ class Rest:
         })  # fmt: skip
 
     async def latest(self, request: web.Request) -> web.Response:
-        feed = await self._admit(request)
+        feed, grant = await self._admit(request)
         kind = request.query.get("kind", "")
         if kind not in KINDS:
             raise _bad(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
@@ -63,16 +83,18 @@ class Rest:
         if wrong is not None:
             raise _bad(f"symbols: bad symbol {wrong!r}")
         streams = [Stream(feed, kind, symbol) for symbol in dict.fromkeys(symbols)]
+        _check(grant, streams)
         pasts = await self._store.latest(streams)
         found = zip(streams, pasts, strict=True)
         return _array([_entry(stream, past, *last) for stream, past in found if (last := _last(past)) is not None])
 
     async def history(self, request: web.Request) -> web.Response:
-        feed = await self._admit(request)
+        feed, grant = await self._admit(request)
         try:
             stream = parse_stream(f"{feed}:{request.query.get('stream', '')}")
         except ValueError as error:
             raise _bad(str(error)) from error
+        _check(grant, [stream])
         since = _position(request.query.get("since"))
         limit = _limit(request.query.get("limit"))
         past = await (
@@ -89,18 +111,24 @@ class Rest:
                 gap = messages.gap(stream.key, since.epoch, since.seq + 1, None, _start(past), "history")
         return _array(_history(stream, past, expected, gap, limit))
 
-    async def _admit(self, request: web.Request) -> str:
-        """The feed that is asked about. Raises HTTPNotFound; ProtocolError where the stream would want credentials."""
+    async def _admit(self, request: web.Request) -> tuple[str, Grant]:
+        """The feed that is asked about, and what of it is granted. Raises HTTPNotFound; ProtocolError where the stream
+        would want other credentials."""
         feed = request.match_info["feed"]
         if feed not in self._feeds:
             raise web.HTTPNotFound(text=f"no feed {feed!r}: this gateway carries {', '.join(self._feeds)}\n")
-        if self._authenticator.required:
-            credentials = from_headers(request.headers)
-            if credentials is None:
-                raise ProtocolError(Code.NOT_AUTHENTICATED)
-            if not await self._authenticator.accepts(credentials):
-                raise ProtocolError(Code.AUTH_FAILED)
-        return feed
+        if not self._guests.required:
+            return feed, EVERYTHING
+        credentials, address = self._visitor(request)
+        if credentials is None:
+            raise ProtocolError(Code.NOT_AUTHENTICATED)
+        try:
+            grant = (await self._guests.authenticate(credentials, address)).grant
+        except Refused as refused:
+            raise ProtocolError(Code.AUTH_FAILED) from refused
+        if not grant.allows_feed(feed):
+            raise NotGranted(FEED, f"the feed {feed} is not granted")
+        return feed, grant
 
 
 @web.middleware
@@ -109,12 +137,21 @@ async def answer_faults(request: web.Request, handler: Any) -> web.StreamRespons
     try:
         response: web.StreamResponse = await handler(request)
     except ProtocolError as fault:
+        if isinstance(fault, NotGranted):
+            metrics.GATEWAY_REFUSALS.labels(fault.what).inc()
         status = STATUS[fault.code]
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
         return _json(_error(int(fault.code), TEXT[fault.code], fault.detail), status, headers)
     except BusDown as error:
         return _json(_error(503, "the bus did not answer", str(error)), 503, {"Retry-After": "1"})
     return response
+
+
+def _check(grant: Grant, streams: list[Stream]) -> None:
+    """Raises NotGranted for the first stream that may not be had."""
+    for stream in streams:
+        if not grant.allows(stream):
+            raise NotGranted(SYMBOL if grant.allows_kind(stream.kind) else KIND, f"{stream.key} is not granted")
 
 
 def _history(stream: Stream, past: Past, expected: Position | None, gap: Fields | None, limit: int) -> list[bytes]:

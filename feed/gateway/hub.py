@@ -78,7 +78,7 @@ class Hub:
         now_ns = self._clock.now_ns()
         for cohort in self.interest.cohorts.values():
             if cohort.form.depth == 2:
-                held = self.interest.held(dict(cohort.key.streams), frozenset(dict(cohort.key.kinds)))
+                held = self.interest.held_by(cohort.key)
                 news = changed((live.stream.symbol for live in held), before, silent)
                 data = frames(cohort.form.codec, news, now_ns)
                 for member in cohort.members if data else ():
@@ -122,7 +122,7 @@ class Hub:
     def leave(self, member: Member, selection: Selection) -> None:
         """Takes a client out, with all that it holds."""
         self.members.leave(member)
-        self.interest.release(selection.streams, selection.kinds)
+        self.interest.release(*selection.held)
         self.meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
     def pump(self, member: Member) -> None:
@@ -173,7 +173,7 @@ class Hub:
     def _seqs(self, cohort: Cohort) -> dict[str, int]:
         """What the cohort was sent, by stream."""
         rates, kinds = dict(cohort.key.streams), dict(cohort.key.kinds)
-        held = self.interest.held(rates, frozenset(kinds))
+        held = self.interest.held_by(cohort.key)
         return {live.key: live.sent(rates.get(live.stream, kinds.get(live.stream.kind, 0.0))).seq for live in held}
 
     def _frames(self, form: Form, segments: list[Segment]) -> bytes:

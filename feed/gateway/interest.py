@@ -6,6 +6,7 @@ from typing import Protocol
 
 from feed.core.streams import START, Position, Stream
 from feed.gateway.cohort import Cohort, CohortKey, Member, Selection
+from feed.gateway.entitled import Scope, reaches
 from feed.gateway.forms import Form
 from feed.gateway.live import Audience, Cohorts, LiveStream
 
@@ -30,7 +31,7 @@ class Interest:
         self._feed = feed
         self._bus = bus
         self._cohort_of: dict[Member, Cohort] = {}
-        self._kind_holders: dict[str, int] = {}
+        self._kind_holders: dict[str, dict[Scope, int]] = {}  # by kind and how far their wildcards reach
         self._directory: frozenset[Stream] | None = None
         self._directory_wanted = False
         self._directory_waiting: dict[Callable[[], None], None] = {}
@@ -42,49 +43,62 @@ class Interest:
         self._directory = streams | (known or frozenset())
         self.version += self._directory != known
         for stream in self._directory - (known or frozenset()):
-            if self._kind_holders.get(stream.kind):
+            for _ in range(self._wildly(stream)):
                 self._hold(stream, since)
         waiting, self._directory_waiting = self._directory_waiting, {}
         for ready in waiting:
             ready()
 
-    def hold(self, streams: Iterable[Stream], kinds: Iterable[str]) -> None:
-        """Keeps streams, and all streams of kinds, read from the bus until `release`."""
+    def hold(self, streams: Iterable[Stream], kinds: Iterable[str], scope: Scope = None) -> None:
+        """Keeps streams, and all streams of kinds that a scope reaches, read from the bus until `release`."""
         for stream in streams:
             # one that the directory doesn't name yet must not cost the kind's wildcards its first ticks
-            new = self._kind_holders.get(stream.kind) and self._directory is not None and stream not in self._directory
+            new = self._wildly(stream) and self._directory is not None and stream not in self._directory
             self._hold(stream, START if new else None)
         for kind in kinds:
-            holders = self._kind_holders[kind] = self._kind_holders.get(kind, 0) + 1
-            if holders == 1:
-                for stream in self._of_kind(kind):
+            scopes = self._kind_holders.setdefault(kind, {})
+            scopes[scope] = scopes.get(scope, 0) + 1
+            if scopes[scope] == 1:
+                for stream in self._of_kind(kind, scope):
                     self._hold(stream, None)
             if not self._directory_wanted:
                 self._directory_wanted = True
                 self._bus.want_directory(self._feed)
 
-    def release(self, streams: Iterable[Stream], kinds: Iterable[str]) -> None:
+    def release(self, streams: Iterable[Stream], kinds: Iterable[str], scope: Scope = None) -> None:
         for stream in streams:
             self._release(stream)
         for kind in kinds:
-            self._kind_holders[kind] -= 1
-            if not self._kind_holders[kind]:
-                for stream in self._of_kind(kind):
+            scopes = self._kind_holders[kind]
+            scopes[scope] -= 1
+            if not scopes[scope]:
+                del scopes[scope]
+                for stream in self._of_kind(kind, scope):
                     self._release(stream)
 
-    def unopened(self, streams: Iterable[Stream], kinds: frozenset[str]) -> dict[Callable[[], None], None] | None:
+    def unopened(
+        self, streams: Iterable[Stream], kinds: frozenset[str], scope: Scope = None
+    ) -> dict[Callable[[], None], None] | None:
         """Where to leave a callback, called once when one more of these is open. None when all are."""
         if kinds and self._directory is None:
             return self._directory_waiting
-        return next((live.waiting for live in self.held(streams, kinds) if live.at is None), None)
+        return next((live.waiting for live in self.held(streams, kinds, scope) if live.at is None), None)
 
-    def held(self, streams: Iterable[Stream], kinds: frozenset[str]) -> list[LiveStream]:
-        """The streams, and those that a wildcard of the kinds reaches, that are held now; each once."""
+    def held(self, streams: Iterable[Stream], kinds: frozenset[str], scope: Scope = None) -> list[LiveStream]:
+        """The streams, and those that wildcards of the kinds reach in a scope, that are held now; each once."""
         found = {stream: self.streams[stream] for stream in streams if stream in self.streams}
         if kinds:
             every = self.streams.items()
-            found |= {stream: live for stream, live in every if stream.kind in kinds and self._exists(live)}
+            found |= {
+                stream: live
+                for stream, live in every
+                if stream.kind in kinds and reaches(scope, stream.symbol) and self._exists(live)
+            }
         return [found[stream] for stream in sorted(found)]
+
+    def held_by(self, key: CohortKey) -> list[LiveStream]:
+        """The streams that a cohort gets."""
+        return self.held(dict(key.streams), frozenset(dict(key.kinds)), key.scope)
 
     def audience(self, live: LiveStream) -> Audience:
         """The cohorts that get a stream, by rate and form: those that named it, and those that want all of its kind."""
@@ -100,7 +114,7 @@ class Interest:
         for rate in live.cohorts.keys() | wild.keys():
             named, all_of_kind = live.cohorts.get(rate, {}), wild.get(rate, {})
             for form in named.keys() | all_of_kind.keys():
-                others = (each for each in all_of_kind.get(form, ()) if live.stream not in each.key.apart)
+                others = (each for each in all_of_kind.get(form, ()) if each.key.gets_of_kind(live.stream))
                 if cohorts := [*named.get(form, ()), *others]:
                     yield rate, form, cohorts
 
@@ -108,7 +122,7 @@ class Interest:
         """Whether a cohort gets the stream at this rate."""
         wild = self.wild.get(live.stream.kind, {}).get(rate, {})
         return rate in live.cohorts or any(
-            live.stream not in cohort.key.apart for cohorts in wild.values() for cohort in cohorts
+            cohort.key.gets_of_kind(live.stream) for cohorts in wild.values() for cohort in cohorts
         )
 
     def move(self, member: Member, form: Form, selection: Selection, now: float) -> None:
@@ -133,8 +147,13 @@ class Interest:
         """Whether the feed has this stream, or may have: its ticks can be here before the directory says so."""
         return live.at != START or live.stream in (self._directory or ())
 
-    def _of_kind(self, kind: str) -> list[Stream]:
-        return sorted(stream for stream in self._directory or () if stream.kind == kind)
+    def _of_kind(self, kind: str, scope: Scope) -> list[Stream]:
+        of_kind = (stream for stream in self._directory or () if stream.kind == kind)
+        return sorted(stream for stream in of_kind if reaches(scope, stream.symbol))
+
+    def _wildly(self, stream: Stream) -> int:
+        """By how many scopes of its kind's wildcards a stream is held, or would be if the feed had it."""
+        return sum(reaches(scope, stream.symbol) for scope in self._kind_holders.get(stream.kind, ()))
 
     def _hold(self, stream: Stream, since: Position | None) -> None:
         live = self.streams.get(stream)
@@ -149,10 +168,11 @@ class Interest:
         live.holders -= 1
         if live.holders:
             return
-        if self._directory is not None and self._kind_holders.get(stream.kind) and live.at not in (None, START):
+        wildly = self._wildly(stream)
+        if self._directory is not None and wildly and live.at not in (None, START):
             # its ticks reached the kind's wildcards before the directory named it, which must not begin it anew
             self._directory |= {stream}
-            live.holders = 1
+            live.holders = wildly
             return
         del self.streams[stream]
         self._bus.unwant(stream)

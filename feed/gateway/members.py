@@ -85,7 +85,7 @@ class Members:
     def _enter(self, lane: Lane, form: Form, selection: Selection, apart: Mapping[LiveStream, Place]) -> None:
         """Puts a client into its lane: where it stood, or at the places that it named, or where the others are."""
         lane.form = form
-        held = self._interest.held(selection.streams, selection.kinds)
+        held = self._interest.held(*selection.held)
         for live in lane.tracks.keys() - set(held):
             lane.leave(live)
         for live in held:
@@ -107,7 +107,7 @@ class Members:
         if not selection.kinds or not (surely or lane.version != self._interest.version):
             return False
         lane.version = self._interest.version
-        new = [live for live in self._interest.held(selection.streams, selection.kinds) if live not in lane.tracks]
+        new = [live for live in self._interest.held(*selection.held) if live not in lane.tracks]
         for live in new:
             lane.enter(live, START, selection.rate(live.stream))
         return bool(new)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import ssl
 import time
 from typing import Final, NamedTuple
@@ -10,12 +11,16 @@ import structlog
 from aiohttp import web
 
 from feed import metrics
+from feed.access.authenticator import authenticator_of
+from feed.access.presented import presented
+from feed.access.principal import Authenticator
+from feed.bus.leases import Leases
 from feed.bus.store import Store
 from feed.gateway import origin
-from feed.gateway.auth import Anyone, Authenticator, from_headers
 from feed.gateway.drain import close_all
 from feed.gateway.feeds import Feeds
-from feed.gateway.http import Rest, answer_faults
+from feed.gateway.guests import Guests
+from feed.gateway.http import Rest, Visitor, answer_faults
 from feed.gateway.page import add_page
 from feed.gateway.session import Session
 from feed.gateway.socket import Socket
@@ -63,7 +68,9 @@ class Gateway:
         self._tls = tls
         self._values = values
         self._settings = values.gateway
-        self._authenticator = authenticator or Anyone()
+        self._authenticator = authenticator or authenticator_of(values)
+        self._leases = Leases(values.redis, secrets.token_hex(8)) if self._authenticator.required else None
+        self._guests = Guests(self._authenticator, self._leases, values.auth.expiring_s)
         self._sessions: set[Session] = set()
         self._draining = False  # load balancers are told; all else goes on
         self._shut = False  # no new clients
@@ -80,7 +87,7 @@ class Gateway:
         app = web.Application(middlewares=[answer_faults])
         add_page(app, self._feeds.names)
         app.add_routes([web.get("/v2/{feed}", self._stream)])
-        app.add_routes(Rest(self._feeds.names, self._store, self._authenticator).routes())
+        app.add_routes(Rest(self._feeds.names, self._store, self._guests, self._visitor).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
         knobs = self._settings
@@ -105,7 +112,11 @@ class Gateway:
                     group.create_task(self._feeds.backfill.run()),
                     group.create_task(self._feeds.beat(self._settings.heartbeat_s)),
                     group.create_task(self._look()),
+                    group.create_task(self._authenticator.run()),
+                    group.create_task(self._guests.run()),
                 ]
+                if self._leases is not None:
+                    tasks.append(group.create_task(self._leases.run()))
                 await stop.wait()
                 await self._drain()
                 for task in tasks:
@@ -121,6 +132,8 @@ class Gateway:
             await self._runner.cleanup()
             self._runner = None
         await self._store.close()
+        if self._leases is not None:
+            await self._leases.close()
         if self._feeds is not None:
             await self._feeds.backfill.close()
 
@@ -183,18 +196,23 @@ class Gateway:
         )
         await socket.prepare(request)
         _count("accepted")
+        credentials, address = self._visitor(request)
         session = Session(
-            socket, request.protocol, transport, hub, speech.codec, speech.depth, self._authenticator, self._settings
+            socket, request.protocol, transport, hub, speech.codec, speech.depth, self._guests, self._settings, address
         )
         connections = metrics.GATEWAY_CONNECTIONS.labels(feed)
         connections.inc()
         self._sessions.add(session)
         try:
-            await session.run(from_headers(request.headers))
+            await session.run(credentials)
         finally:
             connections.dec()
             self._forget(session)
         return socket
+
+    def _visitor(self, request: web.Request) -> Visitor:
+        allowed = origin.allowed(request.headers)
+        return Visitor(presented(request.headers, self._values.auth.cookie, allowed), request.remote or "")
 
     async def _look(self) -> None:
         """Looks after silent clients, until cancelled."""

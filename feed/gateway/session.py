@@ -1,20 +1,23 @@
 """One client's connection: its commands, its place in the hub, its bytes."""
 
 import asyncio
-import socket as sockets
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 from aiohttp import WSMsgType
 
 from feed import metrics
+from feed.access.principal import Credentials
 from feed.core.rate import TokenBucket
 from feed.core.ticks import NS_PER_S
-from feed.gateway.auth import Authenticator, Credentials
+from feed.gateway.entitled import NotGranted
+from feed.gateway.guests import Guests
 from feed.gateway.hub import Hub
+from feed.gateway.identity import Dismissed, Identity
 from feed.gateway.inbox import MAX_WAITING, Inbox
+from feed.gateway.line import BEHIND_BYTES, Line, keep_back
 from feed.gateway.pulse import Pulse, Vital
 from feed.gateway.socket import Socket
 from feed.gateway.subscriptions import Subscriptions
@@ -33,33 +36,16 @@ EXCESS_COMMANDS: Final = 10
 MAX_TRIP_S: Final = 60.0
 
 # After these errors the connection is of no use, and the close code says why.
-FATAL: Final = {
-    Code.AUTH_FAILED: Close.NOT_AUTHENTICATED,
-    Code.AUTH_TIMEOUT: Close.NOT_AUTHENTICATED,
-    Code.CONNECTION_LIMIT: Close.CONNECTION_LIMIT,
-    Code.SLOW_CLIENT: Close.SLOW,
-}
+FATAL: Final = {Code.AUTH_TIMEOUT: Close.NOT_AUTHENTICATED, Code.SLOW_CLIENT: Close.SLOW}
 
 # What a connection that ended without a close frame has for a code (RFC 6455 section 7.1.5).
 UNANSWERED: Final = "1006"
-
-# A client with this much to read is not given what others get, but what there is when it has read.
-BEHIND_BYTES: Final = 262_144
-# The kernel takes no more than this ahead of what it can send: what it holds can't be conflated any more.
-UNSENT_BYTES: Final = 131_072
 
 SLOW: Final = "what is sent is not read fast enough"
 
 Received = tuple[WSMsgType, str | bytes]
 
 log = structlog.get_logger(__name__)
-
-
-class Line(Protocol):
-    """The protocol of a transport, aiohttp's own: it is told when much waits to be sent."""
-
-    @property
-    def writing_paused(self) -> bool: ...
 
 
 class Session:
@@ -73,8 +59,9 @@ class Session:
         hub: Hub,
         codec: Codec,
         depth: int,
-        authenticator: Authenticator,
+        guests: Guests,
         settings: Gateway,
+        address: str = "",
     ) -> None:
         self._socket = socket
         self._transport = transport
@@ -83,19 +70,18 @@ class Session:
         self._out = transport.write
         self._line = line
         self._large = settings.outbox_bytes - BEHIND_BYTES
-        transport.set_write_buffer_limits(high=BEHIND_BYTES)
         self._hub = hub
         self._codec = codec
         self._depth = depth
-        self._authenticator = authenticator
+        self._identity = Identity(guests, hub.feed, depth, address)
         self._settings = settings
-        self._authenticated = False
         self._ending: asyncio.Task[bool] | None = None
         self._inbox = Inbox(self._work, lambda: self.end(Close.INTERNAL))
         self._bucket = TokenBucket(settings.commands_per_s, settings.commands_per_s, time.monotonic())
         self._excess = 0
         self._pulse = Pulse(time.monotonic())
-        _keep_back(transport)
+        self._spoke = time.monotonic()
+        keep_back(transport)
         self._subscriptions = Subscriptions(self, hub, codec, depth, settings, deflate=socket.deflate)
 
     def write(self, data: bytes) -> bool:
@@ -123,7 +109,7 @@ class Session:
 
     def cut(self, *, stalled: bool) -> None:
         """Ends the connection of a client that is too slow. One that reads nothing could not read why either."""
-        if self._ending is not None or self._socket.closed or self._transport.is_closing():
+        if self._over:
             return
         log.warning("slow_client", feed=self._hub.feed, waiting_bytes=self.backlog(), stalled=stalled)
         if not stalled:
@@ -139,7 +125,7 @@ class Session:
 
     def end(self, code: Close) -> None:
         """Begins to close the connection; a peer that has stalled is cut off. The first code stands."""
-        if self._ending is None and not (self._socket.closed or self._transport.is_closing()):
+        if not self._over:
             metrics.GATEWAY_CLOSES.labels(str(int(code))).inc()
             self._socket.over = True
             self._ending = asyncio.get_running_loop().create_task(self._socket.close(code=int(code)))
@@ -151,7 +137,7 @@ class Session:
             self._send(messages.CONNECTED)
             if credentials is not None:
                 await self._guarded(self._authenticate(credentials))
-            elif self._authenticator.required:
+            elif self._identity.wanting:
                 deadline = asyncio.get_running_loop().call_later(self._settings.auth_timeout_s, self._auth_timeout)
             async for message in self._socket:
                 self._pulse.heard(time.monotonic())
@@ -165,11 +151,16 @@ class Session:
             await self._leave()
 
     def look(self, now: float) -> None:
-        """Pings a client that has been silent for long, and cuts off one that does not answer."""
+        """Pings a client that has been silent for long, and cuts off one that does not answer. Closes one that wants
+        nothing."""
+        if self._over:
+            return
+        if self._subscriptions.empty and now - self._spoke >= self._settings.idle_s:
+            self.end(Close.GOING_AWAY)
         vital = self._pulse.look(now, self._settings.ping_s)
         if vital is Vital.ASK:
             self._put(frame(PING, b""))
-        elif vital is Vital.GONE and not self._transport.is_closing():
+        elif vital is Vital.GONE:
             metrics.GATEWAY_CLOSES.labels(UNANSWERED).inc()
             self._transport.abort()
 
@@ -178,6 +169,7 @@ class Session:
             await self._inbox.close()
         finally:
             self._subscriptions.leave()
+            self._identity.leave(self)
             self.end(Close.INTERNAL)  # of no effect but where a fault of ours ended the loop
             if self._ending is not None:
                 await self._ending
@@ -188,6 +180,7 @@ class Session:
         """Takes a client's message for its turn, or refuses it."""
         if self._ending is not None:
             return
+        self._spoke = time.monotonic()
         try:
             self._take_turn()
             if not self._inbox.put(item):
@@ -206,9 +199,12 @@ class Session:
             self._refuse(fault)
 
     def _refuse(self, fault: ProtocolError) -> None:
+        if isinstance(fault, NotGranted):
+            metrics.GATEWAY_REFUSALS.labels(fault.what).inc()
         self._put(self._told(fault))
-        if fault.code in FATAL:
-            self.end(FATAL[fault.code])
+        close = fault.close if isinstance(fault, Dismissed) else FATAL.get(fault.code)
+        if close is not None:
+            self.end(close)
 
     def _told(self, fault: ProtocolError) -> bytes:
         """The fault as the client is told of it, counted."""
@@ -216,12 +212,13 @@ class Session:
         return self._codec.control(messages.error(fault, self._depth))
 
     def _auth_timeout(self) -> None:
-        if not self._authenticated:
+        if self._identity.wanting:
             self._refuse(ProtocolError(Code.AUTH_TIMEOUT))
 
     async def _command(self, kind: WSMsgType, data: str | bytes) -> None:
         if self._ending is not None:
             return
+        self._identity.spoke()
         if (kind is WSMsgType.TEXT) != (self._codec is JSON):
             wanted = "JSON in text frames" if self._codec is JSON else "MessagePack in binary frames"
             raise ProtocolError(Code.INVALID_SYNTAX, f"this connection speaks {wanted}")
@@ -261,16 +258,23 @@ class Session:
         raise ProtocolError(Code.TOO_MANY_COMMANDS, f"at most {self._settings.commands_per_s:g} commands a second")
 
     async def _authenticate(self, credentials: Credentials) -> None:
-        if self._authenticated and self._depth == 1:
-            raise ProtocolError(Code.ALREADY_AUTHENTICATED)
-        if not await self._authenticator.accepts(credentials):
-            raise ProtocolError(Code.AUTH_FAILED)
-        self._authenticated = True
+        grant = await self._identity.prove(self, credentials)
+        if self._over:
+            return
         self._send(messages.AUTHENTICATED)
+        try:
+            await self._subscriptions.regrant(grant)
+        except TimeoutError as fault:
+            raise Dismissed(Code.INTERNAL, Close.INTERNAL, "the bus did not answer") from fault
 
     def _authorised(self, command: commands.Subscribe | commands.Unsubscribe) -> None:
-        if self._authenticator.required and not self._authenticated:
+        if self._identity.wanting:
             raise ProtocolError(Code.NOT_AUTHENTICATED, "", command.id)
+
+    @property
+    def _over(self) -> bool:
+        """Whether the connection is closing, or closed."""
+        return self._ending is not None or self._socket.closed or self._transport.is_closing()
 
     def _send(self, fields: dict[str, Any]) -> None:
         self._put(self._codec.control(fields))
@@ -289,10 +293,3 @@ class Session:
             self.cut(stalled=False)
             return
         self._transport.write(data)
-
-
-def _keep_back(transport: asyncio.Transport) -> None:
-    """Has the kernel say early that a client does not read."""
-    connection = transport.get_extra_info("socket")
-    if connection is not None and not transport.is_closing() and hasattr(sockets, "TCP_NOTSENT_LOWAT"):
-        connection.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

@@ -15,9 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from feed.access.principal import Authenticator, Credentials, Principal, Refused, Why
 from feed.bus.publisher import Publisher
+from feed.core.grant import EVERYTHING, Grant
 from feed.core.ticks import NS_PER_S, TRADES, Bar, Quote, Tick, Trade
-from feed.gateway.auth import Authenticator, Credentials
 from feed.gateway.server import Gateway
 from feed.settings import Flush, History, Publish, Redis, Values
 from feed.settings import Gateway as GatewayKnobs
@@ -83,7 +84,7 @@ async def until(true: Callable[[], object]) -> None:
 
 
 class Doorkeeper:
-    """An authenticator that knows one key and one token, and may take its time."""
+    """An authenticator that knows one key and one token, and more where a test tells it; it may take its time."""
 
     required = True
 
@@ -91,11 +92,31 @@ class Doorkeeper:
         self.asked: list[Credentials] = []
         self.lets_go = asyncio.Event()
         self.lets_go.set()
+        self.known: dict[Credentials, Principal | Why] = {
+            Credentials(key="k", secret="s"): Principal("fk_k"),
+            Credentials(token="t"): Principal("jwt:t", expires=time.time() + 3_600),
+        }
+        self.gone: dict[str, Why] = {}
 
-    async def accepts(self, credentials: Credentials) -> bool:
+    def grant(self, grant: Grant = EVERYTHING, token: str = "t", id: str = "jwt:t", lasts_s: float = 3_600.0) -> None:
+        """Makes a token that is granted so much."""
+        self.known[Credentials(token=token)] = Principal(id, grant, time.time() + lasts_s)
+
+    async def authenticate(self, credentials: Credentials) -> Principal:
         self.asked.append(credentials)
         await self.lets_go.wait()
-        return credentials in (Credentials(key="k", secret="s"), Credentials(token="t"))
+        found = self.known.get(credentials, Why.NO_KEY)
+        if isinstance(found, Why):
+            raise Refused(found, credentials.key)
+        return found
+
+    def standing(self, principal: Principal, now: float) -> Why | None:
+        if principal.expires is not None and principal.expires <= now:
+            return Why.EXPIRED
+        return self.gone.get(principal.id)
+
+    async def run(self) -> None:
+        return
 
 
 class Client:

@@ -10,10 +10,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from feed.access.principal import Credentials, Principal
 from feed.bus.reading import Batch
 from feed.core.streams import Stream
 from feed.core.ticks import Trade
-from feed.gateway.auth import Credentials
 from feed.gateway.server import Gateway
 from feed.settings import Drain, Redis, Values
 from feed.settings import Gateway as GatewayKnobs
@@ -152,10 +152,10 @@ def test_a_tick_that_cannot_be_encoded_ends_the_gateway_and_not_in_silence(redis
 
 def test_a_fault_of_one_session_is_1011_for_its_client_and_nobody_else(redis_url: str) -> None:
     class Broken(Doorkeeper):
-        async def accepts(self, credentials: Credentials) -> bool:
+        async def authenticate(self, credentials: Credentials) -> Principal:
             if credentials.token == "boom":
                 raise ZeroDivisionError
-            return True
+            return await super().authenticate(credentials)
 
     async def scene() -> None:
         async with serving(redis_url, Broken()) as stage, stage.client() as good, stage.client() as client:
