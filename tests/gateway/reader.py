@@ -3,6 +3,8 @@
 from typing import Any
 
 from feed.bus.entry import Entry
+from feed.core.grant import EVERYTHING, Grant
+from feed.core.streams import Stream
 from feed.core.ticks import Bar, Gap, Quote, Trade
 from tests.wire.reading import messages_of
 
@@ -25,7 +27,8 @@ class Truth:
 
 
 class Reader:
-    """A hub's member. `full` makes its socket take nothing."""
+    """A hub's member. `full` makes its socket take nothing. `grants` are those of which one must cover whatever it is
+    told of: while another is given to it, the old and the new one."""
 
     def __init__(self, truths: dict[str, Truth]) -> None:
         self.truths = truths
@@ -36,6 +39,15 @@ class Reader:
         self.snaps: set[str] = set()  # streams of which a snapshot stands for the next entry
         self.answers: list[dict[str, Any]] = []
         self.cut_off = False
+        self.grants: tuple[Grant, ...] = (EVERYTHING,)
+
+    def may(self, key: str) -> bool:
+        """Whether the newest grant has a stream."""
+        return self.grants[-1].allows(Stream("any", *key.split(":", 1)))
+
+    def told(self, key: str) -> None:
+        kind, symbol = key.split(":", 1)
+        assert any(grant.allows(Stream("any", kind, symbol)) for grant in self.grants), f"told of {key}"
 
     def write(self, data: bytes) -> bool:
         if self.full:
@@ -62,18 +74,22 @@ class Reader:
             self.answered(message)
         elif kind in KIND:
             key = f"{KIND[kind]}:{message['S']}"
+            self.told(key)
             self.appeared(key)
             self.tick(key, message)
         elif kind == "gap":
+            self.told(message["stream"])
             self.appeared(message["stream"])
             self.gap(message["stream"], message)
         elif kind == "epoch":
+            self.told(message["stream"])
             self.appeared(message["stream"])
             assert message["seq"] - 1 == self.at[message["stream"]][1], message
             self.at[message["stream"]] = message["epoch"], message["seq"] - 1
         else:
             assert kind == "heartbeat", message
             for key, seq in message["seq"].items():
+                self.told(key)
                 self.appeared(key)
                 assert self.at[key][1] == seq, (key, seq, self.at[key])
 
@@ -81,8 +97,11 @@ class Reader:
         self.answers.append(message)
         self.wild = {kind for kind in ("trades", "quotes", "bars") if "*" in message[kind]}
         held = {f"{kind}:{symbol}" for kind in ("trades", "quotes", "bars") for symbol in message[kind]}
+        for key in held:
+            assert key.endswith("*") or self.may(key), key
         for key, state in message["streams"].items():
-            if key not in held and f"{key.split(':')[0]}:*" not in held:
+            self.told(key)
+            if key not in held and not (f"{key.split(':')[0]}:*" in held and self.may(key)):
                 self.at.pop(key, None)
             elif key in self.since:
                 self.at[key] = self.since[key]
@@ -94,7 +113,7 @@ class Reader:
 
     def appeared(self, key: str) -> None:
         """A stream that a wildcard covers and that came later is got from its first entry on."""
-        if key not in self.at and key.split(":")[0] in self.wild:
+        if key not in self.at and key.split(":")[0] in self.wild and self.may(key):
             self.at[key] = None, 0
 
     def tick(self, key: str, message: dict[str, Any]) -> None:

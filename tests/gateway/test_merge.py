@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feed.core.grant import EVERYTHING, grant
 from feed.wire.errors import ProtocolError
 from tests.gateway.world import KEYS, World
 
@@ -12,7 +13,17 @@ KEY = st.sampled_from(KEYS)
 CLIENT = st.integers(0, 2)
 RATE = st.sampled_from([0, 0, 0.5, 4])
 NAMES = st.sampled_from([*KEYS, "trades:*", "quotes:*"])
+GRANTS = st.sampled_from([
+    EVERYTHING,
+    grant(symbols=["A"]),
+    grant(symbols=["A", "N*"]),
+    grant(symbols=["B", "NEW"]),
+    grant(kinds=["trades"]),
+    grant(kinds=["quotes", "bars"], symbols=["N*"]),
+    grant(max_rate=4),
+])  # fmt: skip
 OPS = st.one_of(
+    st.tuples(st.just("regrant"), CLIENT, GRANTS),
     st.tuples(st.just("publish"), KEY, st.integers(1, 60), st.booleans()),
     st.tuples(st.just("change"), KEY, st.sampled_from([0, 0, 1, 5])),
     st.tuples(st.just("rewind"), KEY, st.integers(1, 30)),
@@ -51,7 +62,9 @@ def play(world: World, ops: list[Any]) -> None:
             case ("trim", key, kept):
                 world.trim(key, kept)
             case ("subscribe", n, keys, rate):
-                world.command(n, "subscribe", keys, rate=rate, snapshot=True)
+                world.command(n, "subscribe", keys, snapshot=True, **({"rate": rate} if rate else {}))
+            case ("regrant", n, granted):
+                world.regrant(n, granted)
             case ("unsubscribe", n, keys):
                 world.command(n, "unsubscribe", keys)
             case ("resume", n, keys, rate):

@@ -8,6 +8,7 @@ from typing import Any
 from feed.bus.entry import Entry
 from feed.bus.reading import Batch, Hole
 from feed.bus.store import Past
+from feed.core.grant import Grant
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import Position, Stream
 from feed.core.ticks import NS_PER_S, QUOTES, TRADES, Bar, Gap, Quote, Trade
@@ -18,6 +19,7 @@ from feed.gateway.subscriptions import Subscriptions
 from feed.settings import Flush, Gateway
 from feed.wire import commands
 from feed.wire.codec import JSON
+from feed.wire.errors import Code, ProtocolError
 from tests.gateway.hub_stage import FEED, T0, Clock
 from tests.gateway.reader import Reader, Truth
 
@@ -185,7 +187,39 @@ class World:
         if isinstance(command, commands.Unsubscribe):
             subscriptions.unsubscribe(command)
         elif isinstance(command, commands.Subscribe):
-            self.tasks[n] = self.loop.create_task(subscriptions.subscribe(command))
+            self.tasks[n] = self.loop.create_task(self.subscribe(reader, subscriptions, command))
+
+    async def subscribe(self, reader: Reader, subscriptions: Subscriptions, command: commands.Subscribe) -> None:
+        """What is granted is subscribed to; what is not is refused, and nothing has changed then."""
+        grant = reader.grants[-1]
+        named = [Stream(FEED, kind, symbol) for kind, symbols in command.symbols().items() for symbol in symbols]
+        good = all(
+            grant.allows_kind(each.kind) if each.symbol == "*" else grant.allows(each) for each in named
+        ) and not (grant.max_rate and "rate" in command.model_fields_set and not 0 < command.rate <= grant.max_rate)
+        fault = None
+        try:
+            await subscriptions.subscribe(command)
+        except ProtocolError as refusal:
+            fault = refusal.code
+            reader.since = {}
+        assert fault == (None if good else Code.INSUFFICIENT_SUBSCRIPTION), command
+
+    def regrant(self, n: int, grant: Grant) -> None:
+        """The client proves itself anew, and may have other things from then on."""
+        if not self.busy(n):
+            self.tasks[n] = self.loop.create_task(self.renew(*self.clients[n], grant))
+
+    async def renew(self, reader: Reader, subscriptions: Subscriptions, grant: Grant) -> None:
+        held, before = set(reader.at), reader.grants[-1]
+        reader.grants = (before, grant)
+        fault = None
+        try:
+            await subscriptions.regrant(grant)
+        except ProtocolError as refusal:
+            fault = refusal.code
+        reader.grants = (grant,)
+        assert all(map(reader.may, reader.at)), "has what it may not have"
+        assert fault in ((Code.INSUFFICIENT_SUBSCRIPTION,) if held - set(reader.at) else (None, 409)), "lost in silence"
 
     def resume(self, n: int, keys: list[str], rate: float) -> None:
         """Leaves with the positions that it has, and comes back with them as another connection."""
@@ -198,8 +232,9 @@ class World:
         at = {key: reader.at[key] for key in keys if key in reader.at}
         fresh = Reader(self.truths)
         self.clients[n] = fresh, Subscriptions(fresh, self.hub, JSON, 2, Gateway())
+        self.loop.run_until_complete(self.renew(*self.clients[n], reader.grants[-1]))
         since = {key: {"epoch": epoch, "seq": seq} for key, (epoch, seq) in at.items()}
-        self.command(n, "subscribe", keys, since=since, rate=rate, snapshot=True)
+        self.command(n, "subscribe", keys, since=since, snapshot=True, **({"rate": rate} if rate else {}))
 
     def spin(self) -> None:
         for _ in range(4):
