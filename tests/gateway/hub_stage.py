@@ -5,6 +5,7 @@ from typing import Any
 
 from feed.bus.reading import Batch
 from feed.bus.store import Past
+from feed.core.grant import grant
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import Position, Stream
 from feed.core.ticks import NS_PER_S, QUOTES, TRADES, Bar, Gap, Quote, Tick, Trade
@@ -116,12 +117,13 @@ class FakeLog:
 
 
 class Client:
-    """A member that keeps what it is sent, and reads it with other people's parsers."""
+    """A member that keeps what it is sent, and reads it with other people's parsers. Its wildcards reach as far as
+    `symbols` do."""
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", symbols: Iterable[str] = ("*",)) -> None:
         self.name = name
         self.writes: list[bytes] = []
-        self.selection = Selection.none(FEED)
+        self.selection = Selection.none(FEED).within(grant(symbols=symbols))
         self.waiting = 0  # bytes that its socket has not taken, as far as the hub knows
         self.lags: list[float] = []
         self.cuts: list[bool] = []
@@ -212,11 +214,11 @@ class Stage:
         before, after = client.selection, client.selection.plus(more, rate)
         new, new_kinds = after.streams - before.streams, after.kinds - before.kinds
         interest = self.hub.interest
-        interest.hold(new, new_kinds)
-        for live in interest.held(new, new_kinds):
+        interest.hold(new, new_kinds, after.scope)
+        for live in interest.held(new, new_kinds, after.scope):
             if live.at is None:
                 self.open(live.stream)
-        named = interest.held(streams, frozenset(kinds))
+        named = interest.held(streams, frozenset(kinds), after.scope)
         changed = [
             live
             for live in named
@@ -236,9 +238,9 @@ class Stage:
             less.setdefault(each.kind, set()).add(each.symbol)
         before, after = client.selection, client.selection.minus(less)
         gone, gone_kinds = before.streams - after.streams, before.kinds - after.kinds
-        self.hub.join(client, form, after, self.hub.interest.held(gone, gone_kinds))
+        self.hub.join(client, form, after, self.hub.interest.held(gone, gone_kinds, after.scope))
         client.selection = after
-        self.hub.interest.release(gone, gone_kinds)
+        self.hub.interest.release(gone, gone_kinds, after.scope)
 
     def leave(self, client: Client) -> None:
         self.hub.leave(client, client.selection)

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feed.core.grant import EVERYTHING, grant
 from feed.core.streams import Stream
 from feed.gateway.cohort import CohortKey, Selection
 from feed.gateway.forms import form_of
@@ -54,3 +55,33 @@ def test_another_form_is_another_cohort() -> None:
     forms = {form_of(codec, depth, stamps) for codec in (JSON, MSGPACK) for depth in (1, 2) for stamps in (False, True)}
     assert len(forms) == 6  # depth one has no stamps
     assert len({CohortKey.of(form, NONE) for form in forms}) == 6
+
+
+def test_a_grant_leaves_what_it_covers_no_faster_than_it_allows() -> None:
+    wishes = NONE.plus({"trades": ["A", "B", "*"], "quotes": ["A"]}, 8.0).plus({"trades": ["A"]})
+    some = wishes.within(grant(kinds=["trades"], symbols=["A*"], max_rate=5))
+    assert some.rates == {"trades": {"A": 5.0, "*": 5.0}}
+    assert (some.scope, wishes.within(EVERYTHING)) == ({"A*"}, wishes)
+    assert some.plus({"bars": ["*"]}).minus({"trades": ["*"]}).scope == some.scope
+    covered = [symbol for symbol in ("A", "AB", "B") if some.covers(Stream("sim", "trades", symbol))]
+    assert covered == ["A", "AB"]
+
+
+def test_wildcards_that_reach_as_far_make_one_cohort_and_others_another() -> None:
+    one, same, other = (NONE.within(grant(symbols=symbols)) for symbols in (["A*", "B"], ["B", "A*"], ["A*"]))
+    every = {"trades": ["*"]}
+    assert CohortKey.of(FORM, one.plus(every)) == CohortKey.of(FORM, same.plus(every))
+    assert len({CohortKey.of(FORM, each.plus(every)) for each in (one, other, NONE)}) == 3
+
+
+def test_who_names_the_same_shares_a_cohort_whatever_else_each_may_have() -> None:
+    named = {"trades": ["A"]}
+    restricted = NONE.within(grant(symbols=["A"]))
+    assert CohortKey.of(FORM, restricted.plus(named)) == CohortKey.of(FORM, NONE.plus(named))
+
+
+def test_a_name_beyond_the_wildcards_reach_is_kept_apart() -> None:
+    key = CohortKey.of(FORM, NONE.within(grant(symbols=["A"])).plus({"trades": ["*", "B"]}))
+    stream = Stream("sim", "trades", "B")
+    assert key.streams == {(stream, 0.0)}
+    assert not key.gets_of_kind(stream)
