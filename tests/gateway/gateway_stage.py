@@ -20,7 +20,7 @@ from feed.bus.publisher import Publisher
 from feed.core.grant import EVERYTHING, Grant
 from feed.core.ticks import NS_PER_S, TRADES, Bar, Quote, Tick, Trade
 from feed.gateway.server import Gateway
-from feed.settings import Flush, History, Publish, Redis, Values
+from feed.settings import Auth, Flush, History, Publish, Redis, Values
 from feed.settings import Gateway as GatewayKnobs
 
 BOTH = pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
@@ -249,7 +249,11 @@ class Stage:
 
 @asynccontextmanager
 async def serving(
-    redis_url: str, authenticator: Authenticator | None = None, flush: dict[str, Any] | None = None, **knobs: Any
+    redis_url: str,
+    authenticator: Authenticator | None = None,
+    flush: dict[str, Any] | None = None,
+    auth: Auth | None = None,
+    **knobs: Any,
 ) -> AsyncIterator[Stage]:
     """A gateway and a publisher of the feed `sim`; both end in order."""
     values = Values(
@@ -258,6 +262,7 @@ async def serving(
         publish=Publish(window_s=0.0, behind_wait_s=0.0),
         gateway=GatewayKnobs(**{"port": 0, "feeds": ("sim", "quiet"), **knobs}),
         flush=Flush(**(flush or {})),
+        auth=auth or Auth(),
     )
     gateway, publisher = Gateway(values, authenticator), Publisher(values, "sim", frozenset({TRADES}))
     await gateway.start()
