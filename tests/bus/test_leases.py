@@ -106,7 +106,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_three_processes_count_as_one_would(redis_url: str, steps: list[tuple[str, str, str]]) -> None:
     """Against a model: a plain count of each principal over all processes, of which the limit is 4."""

@@ -127,12 +127,11 @@ def test_the_list_shows_all_but_secrets(where: list[str]) -> None:
 
 
 def test_an_empty_list(tmp_path: Path) -> None:
-    path = tmp_path / "keys.json"
-    path.write_text('{"keys": {}}')
-    path.chmod(0o600)
-    listed = feed_key("list", "--key-file", str(path))
+    (tmp_path / "keys.json").write_text('{"keys": {}}')
+    where = ["--key-file", str(tmp_path / "keys.json")]
+    listed = feed_key("list", *where)
     assert listed.stdout.split() == ["name", "key", "state", "feeds", "kinds", "symbols", "limits"]
-    assert json.loads(feed_key("list", "--json", "--key-file", str(path)).stdout) == []
+    assert json.loads(feed_key("list", "--json", *where).stdout) == []
 
 
 def test_json_for_programs(tmp_path: Path) -> None:
