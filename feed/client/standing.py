@@ -14,7 +14,7 @@ OBJECTIONS: Final = frozenset((
 
 
 class Standing:
-    """Of one connection. `expiring`: its token ends soon. `objection`: the last error about the connection itself."""
+    """Of one connection. `expiring`: its token ends soon. `objection`: the error that came last, if it is about all of it."""
 
     def __init__(self) -> None:
         self.expiring = False
@@ -24,7 +24,7 @@ class Standing:
         """Takes a frame's messages: what counts here comes alone in its own."""
         if not messages:
             return
-        first = messages[0]
+        first, self.objection = messages[0], None
         if first["T"] == "notice":
             self.expiring = self.expiring or first.get("code") == "expiring"
         elif first["T"] == "error" and "id" not in first and first.get("code") in OBJECTIONS:

@@ -1,9 +1,11 @@
 // The live page: ties the connection, what is known and what is shown together.
 
+import { aboutAccess, kindOf, reason, restHeaders, stillGood } from "./access.js";
 import { cells } from "./cell.js";
 import { Connection } from "./connection.js";
 import { Clock, parseMicros } from "./measure.js";
 import { Picker } from "./picker.js";
+import { SignIn } from "./signin.js";
 import { Board } from "./state.js";
 import { Summary } from "./summary.js";
 import { Table } from "./table.js";
@@ -33,6 +35,10 @@ let link = { name: "connecting" };
 let heardAt = null;
 let measuredAt = 0;
 let listing = 0;
+// Nowhere but here: what is stored, or stands in an address, is found again by others.
+let credentials = null;
+let barred = false;
+const signin = new SignIn(page, entered);
 
 function nowUs() {
   return clock.micros(Date.now(), performance.now());
@@ -41,6 +47,7 @@ function nowUs() {
 /** Begins anew with a feed. `symbols` null means the first few that the feed has. */
 function start(feed, symbols) {
   connection?.close();
+  barred = false;
   board = new Board();
   heardAt = null;
   view = { feed, symbols: symbols ?? [] };
@@ -58,14 +65,21 @@ function connect(feed) {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   return new Connection({
     url: `${scheme}//${location.host}/v2/${feed}`,
+    credentials,
     since: (streams) => board.positions.since(streams),
     on: {
       state: linked,
       sent: nowUs,
+      denied: (kind, symbols) => board.deny(kind, symbols, Date.now()),
+      renewed: () => {
+        signin.close();
+        board.log("good", "The new token counts from now on: nothing missed", Date.now());
+      },
       pong: (sentUs, { t }) => board.skew.add(sentUs, parseMicros(t), nowUs()),
       frame: (messages, bytes) => {
         heardAt = Date.now();
         board.frame(messages, bytes, heardAt, nowUs());
+        if (messages[0]?.T === "notice" && messages[0].code === "expiring") expiring();
       },
     },
   });
@@ -75,9 +89,43 @@ function linked(state) {
   link = { ...state, retryAtMs: Date.now() + (state.delay ?? 0) };
   const { name, code, reason } = state;
   const why = `${code}${reason ? ` ${reason}` : ""}`;
-  if (name === "live") board.log("good", `Connected to ${view.feed}`, Date.now());
+  if (name === "live") {
+    board.log("good", `Connected to ${view.feed}`, Date.now());
+    letIn(true);
+    signin.close();
+  }
   if (name === "waiting") board.log("warn", `Connection lost (${why}): reconnecting in ${(state.delay / 1000).toFixed(1)} s`, Date.now());
   if (name === "stopped") board.log("bad", `The gateway closed the connection for good (${why})`, Date.now());
+  if (aboutAccess(state)) turnedAway(state);
+}
+
+/** Shows prices, or hides them from who may not have them, or not any more. */
+function letIn(may) {
+  document.body.dataset.locked = may ? "no" : "yes";
+  page.leave.hidden = credentials === null;
+}
+
+function turnedAway(state) {
+  const why = reason(state, kindOf(credentials), view.feed);
+  if (!stillGood(state)) credentials = null;
+  barred = true;
+  letIn(false);
+  signin.ask(why);
+}
+
+function expiring() {
+  if (kindOf(credentials) === "token") signin.renew("The token that you signed in with ends soon. Give a new one, and nothing is missed.");
+}
+
+function entered(given, renewing) {
+  credentials = given;
+  if (renewing) connection.renew(given);
+  else start(view.feed, view.symbols.length > 0 ? view.symbols : readView(location.hash, feeds).symbols);
+}
+
+function signOut() {
+  credentials = null;
+  start(view.feed, readView(location.hash, feeds).symbols);
 }
 
 function show(symbols, named = true) {
@@ -99,20 +147,31 @@ function toggle(symbol) {
 async function loadSymbols(choose = false) {
   const mine = ++listing;
   const { feed } = view;
-  const symbols = await symbolsOf(feed).catch((error) => {
-    board.log("bad", `The symbols of ${feed} could not be read: ${error.message}`, Date.now());
-    return [];
-  });
-  if (feed !== view.feed) return;
+  const symbols = await symbolsOf(feed).catch((error) => unread(feed, error));
+  if (feed !== view.feed || barred) return;
   picker.symbols = symbols;
   if (!choose || view.symbols.length > 0) return;
   if (symbols.length > 0) show(symbols.slice(0, FIRST_SYMBOLS), false);
   else if (mine === listing) setTimeout(() => mine === listing && loadSymbols(true), SYMBOLS_RETRY_MS);
 }
 
+function unread(feed, error) {
+  if (feed !== view.feed || barred) return [];
+  if (error.cause === 401 && credentials === null) {
+    // With no symbol to ask for, the connection would not learn it.
+    connection.close();
+    linked({ name: "locked", code: 401 });
+  } else if (![401, 403].includes(error.cause)) {
+    // Of credentials that are not good the connection knows better why.
+    board.log("bad", `The symbols of ${feed} could not be read: ${error.message}`, Date.now());
+  }
+  return [];
+}
+
 async function symbolsOf(feed) {
-  const answer = await fetch(`/v2/${feed}/symbols`, { headers: { Accept: "application/json" } });
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  const headers = { Accept: "application/json", ...restHeaders(credentials) };
+  const answer = await fetch(`/v2/${feed}/symbols`, { headers, redirect: "error" });
+  if (!answer.ok) throw new Error(`status ${answer.status}`, { cause: answer.status });
   return (await answer.json()).symbols;
 }
 
@@ -140,7 +199,12 @@ page.feed.addEventListener("change", () => {
   history.replaceState(null, "", writeView({ feed: page.feed.value, symbols: [] }).split("&")[0]);
   start(page.feed.value, null);
 });
-page.retry.addEventListener("click", () => connection.open());
+page.retry.addEventListener("click", () => {
+  barred = false;
+  connection.open();
+  loadSymbols(view.symbols.length === 0);
+});
+page.leave.addEventListener("click", signOut);
 page.share.addEventListener("click", async () => {
   history.replaceState(null, "", writeView(view));
   await navigator.clipboard.writeText(location.href);

@@ -21,6 +21,7 @@ class Row {
     this.quote = null;
     this.bar = null;
     this.status = "live";
+    this.denied = new Set();
     this.gapAt = -Infinity;
     this.heardAt = null;
     this.trend = [];
@@ -85,6 +86,17 @@ export class Board {
     this.eventsSeen += 1;
     this.events.push({ id: this.eventsSeen, level, text, atMs: nowMs });
     if (this.events.length > EVENTS_KEPT) this.events.shift();
+  }
+
+  /** Streams that the reader may not have. A symbol without any says so in its row. */
+  deny(kind, symbols, nowMs) {
+    const rows = symbols.map((symbol) => this.rows.get(symbol)).filter((row) => row && !row.denied.has(kind));
+    for (const row of rows) {
+      row.denied.add(kind);
+      if (row.denied.size === Object.keys(KIND).length) row.status = "not included";
+    }
+    const names = rows.map((row) => row.symbol).join(", ");
+    if (names !== "") this.log("warn", `Not included in your access: ${kind} of ${names}`, nowMs);
   }
 
   /** One frame: an array of messages. `nowUs` is the same moment as `nowMs` on the finest clock there is. */

@@ -25,6 +25,13 @@ def test_an_objection_is_about_the_connection(message: dict[str, Any], objection
     assert not standing.expiring
 
 
+def test_what_came_before_anything_else_explains_no_close() -> None:
+    standing = Standing()
+    standing.hear([{"T": "error", "code": 409, "msg": "some streams were dropped"}])
+    standing.hear([{"T": "heartbeat", "t": 0}])
+    assert standing.objection is None
+
+
 def test_a_token_that_ends_soon_stays_so() -> None:
     standing = Standing()
     standing.hear([{"T": "notice", "code": "expiring", "msg": "soon"}])
