@@ -156,7 +156,7 @@ def test_credentials_in_a_cookie_count_with_an_origin_only(redis_url: str) -> No
         async with serving(
             redis_url, Doorkeeper(), auth=Auth(cookie="session"), origins=("https://desk.example.com",)
         ) as stage:
-            async with stage.client(additional_headers=cookie, origin=f"http://{stage.address}") as client:  # type: ignore[arg-type]
+            async with stage.client(additional_headers=cookie, origin=f"http://{stage.address}") as client:
                 assert await client.frame() == AUTHENTICATED
             async with stage.client(additional_headers=cookie) as client:
                 assert await client.ask({"action": "subscribe"}) == error(401, "not authenticated")
