@@ -76,7 +76,7 @@ GATEWAY_FLUSH = Spreads("feed_gateway_flush_seconds", "Time that one flush takes
 
 AUTH_ATTEMPTS = Counter("feed_auth_attempts", "Credentials that were presented, by result.", ["result", "reason"])
 GATEWAY_GUESTS = Gauge("feed_gateway_guests", "WebSocket connections that were let in, by kind of proof.", ["auth"])
-GATEWAY_REFUSALS = Counter("feed_gateway_refusals", "What clients asked for and may not have, by what.", ["reason"])
+GATEWAY_REFUSALS = Counter("feed_gateway_refusals", "Refusals that are not about credentials, by what.", ["reason"])
 
 GATEWAY_WORKERS = Gauge("feed_gateway_workers", "Worker processes that the gateway was told to have.")
 GATEWAY_WORKERS_UP = Gauge("feed_gateway_workers_up", "Worker processes that listen, and answer their parent.")

@@ -37,12 +37,13 @@ class Guest(Protocol):
 class _Place:
     """What one connection proved. `leased` where it counts against a limit, `told` that its token is about to end."""
 
-    __slots__ = ("leased", "principal", "told")
+    __slots__ = ("leased", "principal", "sent_away", "told")
 
     def __init__(self, principal: Principal, leased: bool) -> None:
         self.principal = principal
         self.leased = leased
         self.told = False
+        self.sent_away = False
 
 
 class Guests:
@@ -62,14 +63,18 @@ class Guests:
         try:
             principal = await self._authenticator.authenticate(credentials)
         except Refused as refused:
-            self.refused(refused.why.value, refused.who, address)
+            metrics.AUTH_ATTEMPTS.labels("refused", refused.why.value).inc()
+            self._log(refused.why.value, refused.who, address)
             raise
         metrics.AUTH_ATTEMPTS.labels("accepted", "").inc()
         return principal
 
-    def refused(self, reason: str, who: str, address: str) -> None:
-        """Somebody was not let in; `who` as far as it is known."""
-        metrics.AUTH_ATTEMPTS.labels("refused", reason).inc()
+    def turn_away(self, reason: str, who: str, address: str) -> None:
+        """Counts and logs somebody who is known, and all the same not let in."""
+        metrics.GATEWAY_REFUSALS.labels(reason).inc()
+        self._log(reason, who, address)
+
+    def _log(self, reason: str, who: str, address: str) -> None:
         left_out = self._refusals.line(time.monotonic())
         if left_out is not None:
             log.warning("auth_refused", reason=reason, who=shown(who), address=address, left_out=left_out)
@@ -116,8 +121,11 @@ class Guests:
 
     def _send_away(self, principal: Principal, guests: dict[Guest, _Place], why: Why) -> None:
         over = why is Why.EXPIRED and principal.expires is not None
-        log.info("guests_sent_away", who=shown(principal.id), reason=why.value, connections=len(guests))
-        for guest in list(guests):
+        staying = [guest for guest, place in guests.items() if not place.sent_away]
+        if staying and not over:
+            log.info("guests_sent_away", who=shown(principal.id), reason=why.value, connections=len(staying))
+        for guest in staying:
+            guests[guest].sent_away = True
             guest.end(Close.TOKEN_EXPIRED if over else Close.NOT_ALLOWED)
 
     def _drop(self, guest: Guest, place: _Place) -> None:

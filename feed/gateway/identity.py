@@ -5,6 +5,7 @@ from typing import Final
 from feed import metrics
 from feed.access.principal import Credentials, Principal, Refused, Why
 from feed.core.grant import Grant
+from feed.gateway.entitled import FEED
 from feed.gateway.guests import Guest, Guests
 from feed.wire.closing import Close
 from feed.wire.errors import Code, ProtocolError
@@ -61,13 +62,13 @@ class Identity:
             later = refused.why is Why.UNAVAILABLE
             raise Dismissed(Code.AUTH_FAILED, Close.OVERLOADED if later else Close.NOT_AUTHENTICATED) from refused
         if self.principal is not None and principal.id != self.principal.id:
-            self._guests.refused("other_subject", principal.id, self._address)
+            self._guests.turn_away("other_subject", principal.id, self._address)
             raise Dismissed(Code.AUTH_FAILED, Close.NOT_AUTHENTICATED)
         if not principal.grant.allows_feed(self._feed):
-            metrics.GATEWAY_REFUSALS.labels("feed").inc()
+            self._guests.turn_away(FEED, principal.id, self._address)
             raise Dismissed(Code.INSUFFICIENT_SUBSCRIPTION, Close.NOT_ALLOWED, f"the feed {self._feed} is not granted")
         if not await self._guests.admit(guest, principal):
-            metrics.GATEWAY_REFUSALS.labels("connections").inc()
+            self._guests.turn_away("connections", principal.id, self._address)
             limit = f"at most {principal.grant.max_connections} connections of this key or token"
             raise Dismissed(Code.CONNECTION_LIMIT, Close.CONNECTION_LIMIT, limit)
         self.principal = principal

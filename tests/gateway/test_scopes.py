@@ -112,3 +112,18 @@ def test_a_name_ticks_before_the_directory_has_it_and_stays_for_the_scopes_that_
     assert set(stage.bus.wanted) == {B}
     stage.leave(none)
     stage.assert_empty()
+
+
+def test_a_stream_that_has_yet_to_tick_stays_for_each_scope_that_reaches_it() -> None:
+    stage, one, two = Stage(), Client(symbols=["A*"]), Client(symbols=["AA"])
+    stage.announce(B)
+    for client in (one, two):
+        stage.subscribe(client, kinds=[TRADES])
+    stage.announce(AA, B)
+    stage.leave(one)
+    assert stage.bus.wanted == {AA: START}
+    stage.ticks(AA)
+    stage.clock.turn(1.0)
+    assert seqs(two.read()) == [1]
+    stage.leave(two)
+    stage.assert_empty()
