@@ -48,7 +48,7 @@ def seeds() -> list[bytes]:
 
 
 def cover(seconds: int, seed: int, directory: Path) -> None:
-    """Follows coverage with atheris, with its corpus and its findings in a directory. Does not come back: libFuzzer ends the process, with 0 or with its finding."""
+    """Follows coverage with atheris, which keeps what it finds in a directory, and ends the process with 0 or not."""
     import atheris
 
     with atheris.instrument_imports(include=["feed.wire", "feed.core"]):
