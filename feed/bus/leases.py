@@ -28,6 +28,9 @@ BATCH: Final = 256
 # Telling Redis at the end is a courtesy to clients that come back elsewhere: it may not hold up the process' own end.
 FREE_WITHIN_S: Final = 2.0
 NO_LIMIT: Final = ""
+# A client that one process sends away may be at the next before the first has said that it is gone: who is refused is
+# looked at once more, because a refusal tells a client never to come back.
+GRACE_S: Final = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -60,16 +63,14 @@ class Leases:
         return self._counts.get(principal_id, 0)
 
     async def take(self, principal_id: str, limit: int) -> bool:
-        """Counts one connection more; False, and nothing counted, where all processes would have more than `limit`."""
-        # counted before it is asked for: another connection that asks meanwhile must see it
-        count = self._counts[principal_id] = self.count(principal_id) + 1
-        granted = False
-        try:
-            granted = count <= limit and await self._allowed(principal_id, count, limit)
-        finally:
-            if not granted:
-                self.give(principal_id)
-        return granted
+        """Counts one connection more; False, and nothing counted, where all processes would have more than `limit`.
+
+        A refusal takes GRACE_S.
+        """
+        if await self._take(principal_id, limit):
+            return True
+        await asyncio.sleep(GRACE_S)
+        return await self._take(principal_id, limit)
 
     def give(self, principal_id: str) -> None:
         """One connection of it has ended; Redis hears of it from `run`. Raises ValueError where it has none."""
@@ -119,6 +120,17 @@ class Leases:
                     await link.close()
         except (BusDown, BusRefused, TimeoutError) as error:
             log.warning("leases_left", error=str(error) or "no answer in time", lease_s=LEASE_S)
+
+    async def _take(self, principal_id: str, limit: int) -> bool:
+        # counted before it is asked for: another connection that asks meanwhile must see it
+        count = self._counts[principal_id] = self.count(principal_id) + 1
+        granted = False
+        try:
+            granted = count <= limit and await self._allowed(principal_id, count, limit)
+        finally:
+            if not granted:
+                self.give(principal_id)
+        return granted
 
     async def _allowed(self, principal_id: str, count: int, limit: int) -> bool:
         link = self._link

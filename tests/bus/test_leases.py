@@ -17,11 +17,16 @@ from structlog.testing import capture_logs
 from feed.bus import leases as module
 from feed.bus import names
 from feed.bus.embedded import EmbeddedServer, ask
-from feed.bus.leases import BATCH, SCRIPT, Leases
+from feed.bus.leases import BATCH, Leases
 from feed.lifecycle import dies_with_parent
 from feed.settings import Redis
 
 WHO = "fk_aaaabbbbccccdddd"
+
+
+@pytest.fixture(autouse=True)
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GRACE_S", 0.0)
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
@@ -66,6 +71,23 @@ def test_the_limit_is_that_of_all_processes(redis_url: str) -> None:
             await until(lambda: held(redis_url) == {"a": 1, "b": 1}, "the end of a connection")
             assert await b.take(WHO, 3)
         assert held(redis_url) == held(redis_url, "another") == {}
+
+    asyncio.run(main())
+
+
+def test_who_moves_to_another_process_may_come_before_its_end_is_told(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GRACE_S", 1.0)
+
+    async def main() -> None:
+        async with running(redis_url, "a") as a, running(redis_url, "b") as b:
+            assert await a.take(WHO, 1)
+            moves = [asyncio.create_task(b.take(WHO, 1)) for _ in range(5)]
+            await asyncio.sleep(0)
+            a.give(WHO)
+            assert (await asyncio.gather(*moves)).count(True) == 1
+            assert (a.count(WHO), b.count(WHO)) == (0, 1)
 
     asyncio.run(main())
 
@@ -248,25 +270,6 @@ def test_a_redis_that_lost_the_script_is_given_it_again(redis_url: str, monkeypa
             await until(lambda: not a.alone and held(redis_url) == {"a": 2}, "together again")
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("damage", ["many", "3", "3 x", "-3 99999999999999"])
-def test_what_is_no_lease_counts_for_nothing(redis_url: str, damage: str) -> None:
-    client = redis.Redis.from_url(redis_url)
-    key = names.lease_key(WHO)
-    client.hset(key, "vandal", damage)
-    assert client.eval(SCRIPT, 1, key, "a", 1, 1, 15_000) == 1
-    assert list(client.hgetall(key)) == [b"a"]
-    client.close()
-
-
-def test_a_lease_of_none_is_no_lease(redis_url: str) -> None:
-    client = redis.Redis.from_url(redis_url)
-    key = names.lease_key(WHO)
-    for count in (2, 0):
-        assert client.eval(SCRIPT, 1, key, "a", count, "", 15_000) == 1
-    assert client.exists(key) == 0
-    client.close()
 
 
 def test_an_end_while_redis_hangs_does_not_wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
