@@ -77,8 +77,12 @@ async def attack(place: Target, seconds: float, seed: int, attacks: Sequence[Att
     report, witness, subscribed = Report(), Witness(), asyncio.Event()
     reading = asyncio.create_task(witness.run(place, subscribed))
     try:
-        async with asyncio.timeout(SETTLE_S):
-            await subscribed.wait()
+        begun = asyncio.create_task(subscribed.wait())
+        await asyncio.wait({begun, reading}, timeout=SETTLE_S, return_when=asyncio.FIRST_COMPLETED)
+        if not begun.done():
+            begun.cancel()
+            reading.cancel()
+            raise RuntimeError(f"the witness got no ticks: {await asyncio.gather(reading, return_exceptions=True)}")
         breaches.the_bomb()  # takes a second, in which the witness would not be read
         before, base = place.vitals(), place.resident_bytes()
         bound = base + AT_ONCE * MOST_EACH_BYTES + MOST_BESIDES_BYTES

@@ -15,7 +15,9 @@ from tests.chaos.children import Child
 from tests.fuzz.frames import Door
 
 # What a log says of an exception that nobody expected.
-FAULT = re.compile(r"Traceback|Unhandled|never retrieved|never awaited|Task was destroyed|\bException ignored\b")
+FAULT = re.compile(
+    r"Traceback|\"exception\":|\"level\": \"(error|critical)\"|Unhandled|never retrieved|never awaited|Task was destroyed|\bException ignored\b"
+)
 HANDSHAKE_TIMEOUT_S = 2.0
 TICKS_PER_S = 200
 KNOBS = {
