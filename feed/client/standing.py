@@ -14,7 +14,7 @@ OBJECTIONS: Final = frozenset((
 
 
 class Standing:
-    """Of one connection. `expiring`: its token ends soon. `objection`: the error that came last, if it is about all of it."""
+    """Of one connection. `expiring`: its token ends soon. `objection`: the last frame, if it is an error about it."""
 
     def __init__(self) -> None:
         self.expiring = False

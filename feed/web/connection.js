@@ -38,6 +38,8 @@ export class Connection {
   #apart = [];
   #apartTimer = 0;
   #denied = new Set();
+  #probing = false;
+  #renewing = false;
   #objection = null;
   #pings = new Map();
   #retryTimer = 0;
@@ -61,6 +63,7 @@ export class Connection {
     this.#pings.clear();
     this.#forgetAsks();
     this.#objection = null;
+    this.#renewing = this.#probing = false;
     this.#heardAt = this.now();
     const socket = new WebSocket(this.url, [SUBPROTOCOL]);
     this.#socket = socket;
@@ -79,7 +82,15 @@ export class Connection {
   renew(credentials) {
     this.credentials = credentials;
     this.#denied.clear();
-    if (this.#ready) this.#send(authCommand(credentials));
+    if (!this.#ready) return;
+    this.#renewing = true;
+    this.#send(authCommand(credentials));
+  }
+
+  /** Finds out whether this gateway serves a reader who presented nothing, before any symbol is asked for. */
+  probe() {
+    this.#probing = !this.#ready;
+    if (this.#ready) this.#subscribe(KINDS, []);
   }
 
   /** Sets the symbols wanted; sends what changed. */
@@ -114,7 +125,10 @@ export class Connection {
       this.#pingedAt = -Infinity;
       this.on.state({ name: "live" });
       this.want([...this.#wanted]);
-    } else {
+      if (this.#probing) this.probe();
+    } else if (this.#renewing) {
+      // A session cookie is answered likewise, of its own accord.
+      this.#renewing = false;
       this.on.renewed();
     }
   }

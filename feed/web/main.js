@@ -158,9 +158,8 @@ async function loadSymbols(choose = false) {
 function unread(feed, error) {
   if (feed !== view.feed || barred) return [];
   if (error.cause === 401 && credentials === null) {
-    // With no symbol to ask for, the connection would not learn it.
-    connection.close();
-    linked({ name: "locked", code: 401 });
+    // The connection may have a session cookie; with no symbol to ask for, it would not learn that it lacks one.
+    connection.probe();
   } else if (![401, 403].includes(error.cause)) {
     // Of credentials that are not good the connection knows better why.
     board.log("bad", `The symbols of ${feed} could not be read: ${error.message}`, Date.now());

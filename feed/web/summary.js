@@ -66,6 +66,7 @@ export class Summary {
 
 function describe(link, board, nowMs) {
   if (link.name === "waiting") return ["warn", `Reconnecting in ${Math.max(0, Math.ceil((link.retryAtMs - nowMs) / 1000))} s`];
+  if (link.name === "locked") return ["warn", "Not signed in"];
   if (link.name === "connecting") return ["warn", "Connecting"];
   if (link.name === "stopped") return ["bad", `Disconnected (${link.code}${link.reason ? ` ${link.reason}` : ""})`];
   return board.busLost ? ["bad", "Bus lost"] : ["good", "Live"];

@@ -16,6 +16,8 @@ ARGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # names of other sites, which are all this machine
+    "--host-resolver-rules=MAP *.example 127.0.0.1",
 )
 
 

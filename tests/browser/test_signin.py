@@ -57,6 +57,7 @@ def shot(page: Any, name: str) -> None:
 def test_a_reader_signs_in_with_a_key_and_sees_prices(page: Any, gateway: GuardedGateway) -> None:
     asked(page, gateway)
     until(page.locator(WHY), "This gateway serves only those whom it knows.")
+    until(page.locator("[data-cell=state]"), "Not signed in")
     assert page.locator("[data-cell=key]").evaluate("field => field === document.activeElement")
     assert not page.locator("[aria-label=Prices]").is_visible()
     shot(page, "asked")
@@ -266,6 +267,7 @@ def test_fits_the_width_of_the_screen(page: Any, gateway: GuardedGateway, width:
     asked(page, gateway)
     sign_in(page, "fs_wrong")
     until(page.locator(WHY), "does not accept")
+    until(page.locator("[data-cell=state]"), "Disconnected (4501)")
     shot(page, f"{width}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sign_in_by_token(page)
