@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from feed.core.grant import Grant, grant
+from feed.core.grant import EVERYTHING, Grant, grant
 from feed.core.keys import Kept, KeyRecord, digest
 from tests.access.issuer import claims, ec_key, live, public_pem
 
@@ -122,6 +122,7 @@ class Desk:
         self.keys: dict[str, tuple[str, str]] = {}
         day = 86_400.0
         self._key("good")
+        self._key("wide", EVERYTHING)
         self._key("rotated, in its overlap", rotated=now + day)
         self._key("rotated, past its overlap", rotated=now - 1.0)
         self._key("revoked", revoked=now - day)
@@ -188,11 +189,11 @@ class Desk:
                 return {"Authorization": f"Bearer {token}", "APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
         return {}
 
-    def _key(self, state: str, rotated: float | None = None, **times: float) -> None:
+    def _key(self, state: str, granted: Grant = GRANT, rotated: float | None = None, **times: float) -> None:
         letter = "abcdefgh"[len(self.records)]
         key, secret = "fk_" + letter * 16, "fs_" + letter * 43
         secrets = (Kept(digest(secret)),) if rotated is None else (Kept(digest("new")), Kept(digest(secret), rotated))
-        self.records.append(KeyRecord(key, f"desk-{letter}", GRANT, secrets, created=0.0, **times))
+        self.records.append(KeyRecord(key, f"desk-{letter}", granted, secrets, created=0.0, **times))
         self.keys[state] = key, secret
 
 

@@ -120,6 +120,17 @@ async def outcome(cell: Cell, client: Client) -> Outcome:
     return Outcome(code, 0)
 
 
+async def all_of_it(desk: Desk, stage: Stage) -> None:
+    """A client that may have everything and does, so that there is something to be kept from the others."""
+    async with stage.client(2, max_queue=None) as client:
+        key, secret = desk.keys["wide"]
+        assert await client.ask({"action": "auth", "key": key, "secret": secret}) == AUTHENTICATED
+        held = await client.subscribe(trades=["*", OTHER], quotes=["*"])
+        assert {f"trades:{OWN}", f"trades:{OTHER}"} <= held["streams"].keys()
+        while True:
+            await client.frame()
+
+
 async def ticking(stage: Stage) -> None:
     while True:
         stage.trade(OWN)
@@ -149,12 +160,15 @@ def test_everybody_gets_what_is_granted_and_nobody_anything_else(redis_url: str,
             stage.trade(OWN)
             stage.trade(OTHER)
             await stage.published()
-            publishing = asyncio.create_task(ticking(stage))
+            others = [asyncio.create_task(ticking(stage)), asyncio.create_task(all_of_it(desk, stage))]
+            await until(lambda: len(stage.hub.interest.streams) == 2)
             async with asyncio.TaskGroup() as group:
                 for cell in cells():
                     group.create_task(attempt(cell))
-            publishing.cancel()
-            await asyncio.wait({publishing})
+            for task in others:
+                assert not task.done()
+                task.cancel()
+            await asyncio.wait(others)
 
     play(scene)
     assert not wrong, f"{len(wrong)} of {found.total()}, the first: {wrong[:5]}"

@@ -30,7 +30,8 @@ OPS = st.one_of(
     st.tuples(st.just("trim"), KEY, st.sampled_from([0, 5, 100])),
     st.tuples(st.just("subscribe"), CLIENT, st.lists(NAMES, min_size=1, max_size=3), RATE),
     st.tuples(st.just("unsubscribe"), CLIENT, st.lists(NAMES, min_size=1, max_size=2)),
-    st.tuples(st.just("resume"), CLIENT, st.lists(KEY, min_size=1, max_size=4, unique=True), RATE),
+    st.tuples(st.just("resume"), CLIENT, st.lists(KEY, min_size=1, max_size=4, unique=True), RATE, st.booleans(),
+              GRANTS),
     st.tuples(st.just("full"), CLIENT, st.booleans()),
     st.tuples(st.just("turn"), st.sampled_from([0.0, 0.001, 0.05, 0.3, 2.0])),
     st.tuples(st.just("spin")),
@@ -67,8 +68,8 @@ def play(world: World, ops: list[Any]) -> None:
                 world.regrant(n, granted)
             case ("unsubscribe", n, keys):
                 world.command(n, "unsubscribe", keys)
-            case ("resume", n, keys, rate):
-                world.resume(n, keys, rate)
+            case ("resume", n, keys, rate, wild, granted):
+                world.resume(n, keys, rate, wild, granted)
             case ("full", n, full):
                 world.clients[n][0].full = full
             case ("turn", s):

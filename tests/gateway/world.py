@@ -221,8 +221,9 @@ class World:
         assert all(map(reader.may, reader.at)), "has what it may not have"
         assert fault in ((Code.INSUFFICIENT_SUBSCRIPTION,) if held - set(reader.at) else (None, 409)), "lost in silence"
 
-    def resume(self, n: int, keys: list[str], rate: float) -> None:
-        """Leaves with the positions that it has, and comes back with them as another connection."""
+    def resume(self, n: int, keys: list[str], rate: float, wild: bool, grant: Grant) -> None:
+        """Leaves with the positions that it has, and comes back with them as another connection, which may have other
+        things; `wild` names no streams but wildcards."""
         if self.busy(n):
             return
         reader, subscriptions = self.clients[n]
@@ -232,7 +233,8 @@ class World:
         at = {key: reader.at[key] for key in keys if key in reader.at}
         fresh = Reader(self.truths)
         self.clients[n] = fresh, Subscriptions(fresh, self.hub, JSON, 2, Gateway())
-        self.loop.run_until_complete(self.renew(*self.clients[n], reader.grants[-1]))
+        self.loop.run_until_complete(self.renew(*self.clients[n], grant))
+        keys = sorted({f"{key.split(':')[0]}:*" for key in keys}) if wild else keys
         since = {key: {"epoch": epoch, "seq": seq} for key, (epoch, seq) in at.items()}
         self.command(n, "subscribe", keys, since=since, snapshot=True, **({"rate": rate} if rate else {}))
 
