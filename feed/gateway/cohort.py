@@ -147,7 +147,7 @@ class CohortKey(NamedTuple):
 
     def gets_of_kind(self, stream: Stream) -> bool:
         """Whether a wildcard of this, for the stream's kind, is what brings it the stream."""
-        return stream not in self.apart and reaches(self.scope, stream.symbol)
+        return stream not in self.apart and (self.scope is None or reaches(self.scope, stream.symbol))
 
 
 class Cohort:
