@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import structlog
-from aiohttp import web
 
 from feed.access.jwks import AGAIN_S, MAX_BYTES, Jwks
 from feed.access.principal import Principal, Refused, Why
 from feed.access.tokens import Tokens
 from tests.access.issuer import auth, jwk, jwks, live
+from tests.access.publisher import Publisher
 from tests.certificates import Authority
 
 LONG_S = 3_600.0
@@ -30,38 +30,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class Publisher:
-    """A server that answers with `body`, and counts."""
-
-    def __init__(self, *keys: Any) -> None:
-        self.body = jwks(*keys)
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        self.requests = 0
-        self.go_on = asyncio.Event()
-        self.go_on.set()
-
-    async def answer(self, _: web.Request) -> web.Response:
-        self.requests += 1
-        await self.go_on.wait()
-        return web.Response(body=self.body, status=self.status, headers=self.headers)
-
-    @asynccontextmanager
-    async def serving(self, trust: ssl.SSLContext | None = None) -> Any:
-        """Its URL."""
-        app = web.Application()
-        app.router.add_get("/keys", self.answer)
-        app.router.add_get("/elsewhere", self.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=trust)
-            await site.start()
-            yield f"{'https' if trust else 'http'}://127.0.0.1:{runner.addresses[0][1]}/keys"
-        finally:
-            await runner.cleanup()
 
 
 @asynccontextmanager
