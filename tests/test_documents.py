@@ -219,6 +219,9 @@ def test_redis_names() -> None:
         "worker_key": names.worker_key("binance", "ID"),
         "workers_channel": names.workers_channel("binance"),
         "HEARTBEAT": names.HEARTBEAT,
+        "KEYS": names.KEYS,
+        "KEYS_VERSION": names.KEYS_VERSION,
+        "lease_key": names.lease_key("ID"),
     }
     public = {name for name, what in vars(names).items() if not inspect.isclass(what) and not name.startswith("_")}
     assert {name for name in public if not isinstance(getattr(names, name), ModuleType)} == made.keys()

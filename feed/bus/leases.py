@@ -20,8 +20,8 @@ from feed.settings import Redis
 SCRIPT: Final = files("feed.bus").joinpath("leases.lua").read_text()
 # A process that dies blocks its keys' connections for so long; two renewals may fail before a living one's count is
 # forgotten.
-LEASE_S: Final = 15.0
-RENEW_S: Final = 5.0
+LEASE_S: Final = 6.0
+RENEW_S: Final = 2.0
 RETRY_MAX_S: Final = 1.0
 # Leases renewed in one write: some milliseconds of Redis, and then others' turn.
 BATCH: Final = 256

@@ -76,5 +76,9 @@ def _any(patterns: frozenset[str]) -> re.Pattern[str]:
 
 
 def _regex(pattern: str) -> str:
-    # many stars in a row mean what one does, and would take a long time to fail
-    return ".*".join(re.escape(part) for part in re.split(r"\*+", pattern))
+    first, *rest = (re.escape(part) for part in pattern.split(ALL))
+    if not rest:
+        return first
+    # where a part is found first is as good a place as any later one; to try the others as well, for each star, would
+    # take longer than anybody lives
+    return first + "".join(f"(?>.*?{part})" for part in rest[:-1]) + ".*" + rest[-1]

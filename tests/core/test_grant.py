@@ -39,6 +39,13 @@ def test_a_pattern_matches_the_whole_symbol(pattern: str, symbol: str, matches: 
     assert grant(symbols=[pattern]).allows_symbol(symbol) is matches
 
 
+def test_no_pattern_takes_long() -> None:
+    # as a naive expression it would try some 10^18 ways; the time limit of every test is what notices
+    hostile = grant(symbols=["*a" * 31 + "*b"])
+    assert not hostile.allows_symbol("a" * 64)
+    assert hostile.allows_symbol("a" * 63 + "b")
+
+
 symbols = st.text("AB/.^", min_size=1, max_size=12)
 patterns = st.text("AB/.^*", min_size=1, max_size=8)
 
