@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-from feed.bench.certificate import make_certificate
+from feed.access.self_signed import Pair, make_certificate
 from feed.bench.made import symbols
 from feed.bench.outcome import Outcome
 from feed.bench.scenarios import Plan, Scenario
@@ -96,5 +95,7 @@ async def fan_out(scenario: Scenario, plan: Plan, stage: Stage, server: Embedded
     return outcome
 
 
-def _floor(scenario: Scenario, certificate: Path | None) -> str:
-    return orjson.dumps({"certificate": str(certificate) if certificate else None, "kind": scenario.kind}).decode()
+def _floor(scenario: Scenario, certificate: Pair | None) -> str:
+    return orjson.dumps(
+        {"certificate": [str(path) for path in certificate] if certificate else None, "kind": scenario.kind}
+    ).decode()

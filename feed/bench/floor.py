@@ -118,7 +118,7 @@ async def main() -> None:
     context = None
     if told["certificate"]:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(told["certificate"])
+        context.load_cert_chain(*told["certificate"])
     server = await asyncio.get_running_loop().create_server(
         lambda: Bare(floor.transports), "127.0.0.1", 0, backlog=4096, ssl=context
     )

@@ -24,7 +24,7 @@ SAID_CHARS: Final = 300
 STOP_WITHIN_S: Final = 5.0
 BLAME_S: Final = 0.5
 READY_WITHIN_S: Final = 60.0
-ADDRESS: Final = re.compile(r"http://[^\s:]+:(\d+)")
+ADDRESS: Final = re.compile(r"https?://[^\s:]+:(\d+)")
 
 
 class ChildDied(Exception):

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 import orjson
 
+from feed.access.self_signed import Pair
 from feed.bench.audience import DEPTH_TWO_JSON, Audience, Total, Want, Way, Window, subscription
 from feed.bench.counters import Counters, scrape
 from feed.bench.cpu import family
@@ -80,11 +80,11 @@ class Scene:
 
 
 async def start_gateway(
-    stage: Stage, redis_url: str, *flags: str, anywhere: bool = False, certificate: Path | None = None, **knobs: str
+    stage: Stage, redis_url: str, *flags: str, anywhere: bool = False, certificate: Pair | None = None, **knobs: str
 ) -> Child:
     """A gateway of one's own: free ports, default settings, no heartbeats; over TLS where there is a certificate."""
     if certificate is not None:
-        return await stage.under_test("gateway", "feed.bench.tls_gateway", str(certificate), redis_url)
+        knobs |= {"FEED_GATEWAY__TLS_CERT": str(certificate.cert), "FEED_GATEWAY__TLS_KEY": str(certificate.key)}
     arguments = ("gateway", "--port", "0", "--admin-port", "0", "--feeds", "sim", "--redis", redis_url)
     start = stage.anywhere if anywhere else stage.under_test
     return await start(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LAST_WORDS: Final = 20  # lines of a dead child's stderr that are worth reading
 LINE_BYTES: Final = 1 << 20
 PROBE_S: Final = 0.05
-ADDRESS: Final = re.compile(r"(?:http|ws)://\S+")
+ADDRESS: Final = re.compile(r"(?:http|ws)s?://\S+")
 
 
 class Child:

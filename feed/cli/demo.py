@@ -4,7 +4,7 @@ import asyncio
 import sys
 from asyncio import FIRST_COMPLETED
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ from feed.cli.gateway import refuse_public
 from feed.cli.options import Refused, configured, knob, log_level, variable
 
 if TYPE_CHECKING:
+    from feed.access.self_signed import Pair
     from feed.bus.embedded import EmbeddedServer
     from feed.settings.sources import Settings
 
@@ -33,6 +34,7 @@ DRAIN_WINDOW_S: Final = 0.5  # whoever presses Ctrl-C is waiting, and the client
     multiple=True,
     help="Real ticks: play this recording of Binance instead of the simulator; may be given again.",
 )
+@click.option("--tls", is_flag=True, help="Speak https and wss, with a certificate that is made for this run.")
 @configured(
     knob("--redis", "redis.url", "Use this Redis or Valkey, and start none. A FILE's is not used.", metavar="URL"),
     knob("--symbols", "sim.symbols", "Symbols that the simulator makes up.", metavar="N"),
@@ -44,7 +46,7 @@ DRAIN_WINDOW_S: Final = 0.5  # whoever presses Ctrl-C is waiting, and the client
     knob("--insecure-public", "auth.insecure_public", "Allow a --host that others can reach.", is_flag=True),
     log_level,
 )
-def demo(settings: "Settings", recordings: tuple[Path, ...]) -> None:
+def demo(settings: "Settings", recordings: tuple[Path, ...], tls: bool) -> None:
     """Start everything on this machine: a Redis of its own (unless told of one), ticks, a gateway, the live page.
 
     Ends with Ctrl-C and leaves nothing behind. Needs no configuration, no network and no installed Redis
@@ -56,6 +58,7 @@ def demo(settings: "Settings", recordings: tuple[Path, ...]) -> None:
       feed demo --symbols 200 --rate 5000 --port 8081
       feed demo --replay btcusdt_20240809.gz
       feed demo --redis redis://127.0.0.1:6379/0
+      feed demo --tls
     """
     from feed.bus.embedded import EmbeddedError
     from feed.lifecycle import report_faults, run
@@ -63,8 +66,8 @@ def demo(settings: "Settings", recordings: tuple[Path, ...]) -> None:
     refuse_public(settings.values, settings.origin["gateway.host"])
     report_faults(debug=settings.values.log.level == "debug")
     try:
-        with nullcontext() if names_redis(settings) else redis_of_its_own() as server:
-            code = run(lambda stop: Demo(settings, recordings, server).run(stop))
+        with belongings(tls, redis=not names_redis(settings)) as (server, certificate):
+            code = run(lambda stop: Demo(settings, recordings, server, certificate).run(stop))
     except EmbeddedError as error:
         raise Refused(str(error)) from error
     raise SystemExit(code)
@@ -79,18 +82,33 @@ def names_redis(settings: "Settings") -> bool:
 
 
 @contextmanager
-def redis_of_its_own() -> "Iterator[EmbeddedServer]":
+def belongings(tls: bool, redis: bool) -> "Iterator[tuple[EmbeddedServer | None, Pair | None]]":
+    """A Redis of the demo's own and a certificate, as far as they are wanted; gone at the end."""
+    from feed.access.self_signed import make_certificate
     from feed.bus.embedded import EmbeddedServer
     from feed.cli.scratch import scratch
 
-    with scratch() as directory, EmbeddedServer(directory=directory) as server:
-        yield server
+    with ExitStack() as stack:
+        directory = stack.enter_context(scratch()) if tls or redis else None
+        certificate = make_certificate(directory) if tls and directory else None
+        server = stack.enter_context(EmbeddedServer(directory=directory)) if redis and directory else None
+        yield server, certificate
 
 
 class Demo:
-    """The demo's processes. The embedded Redis is its caller's, who ends it last; without one it is the settings'."""
+    """The demo's processes. The embedded Redis is its caller's, who ends it last; without one it is the settings'.
 
-    def __init__(self, settings: "Settings", recordings: tuple[Path, ...], server: "EmbeddedServer | None") -> None:
+    With a `certificate` it speaks https and wss, and says how to trust it.
+    """
+
+    def __init__(
+        self,
+        settings: "Settings",
+        recordings: tuple[Path, ...],
+        server: "EmbeddedServer | None",
+        certificate: "Pair | None" = None,
+    ) -> None:
+        self._certificate = certificate
         self._values = settings.values
         self._recordings = recordings
         self._feed = "binance" if recordings else "sim"
@@ -106,6 +124,9 @@ class Demo:
             variable("drain.window_s"): str(DRAIN_WINDOW_S),
             **({variable("log.level"): "warning"} if quiet else {}),
         }
+        if certificate is not None:
+            self._environment[variable("gateway.tls_cert")] = str(certificate.cert)
+            self._environment[variable("gateway.tls_key")] = str(certificate.key)
         self._dead: asyncio.Future[tuple[str, list[str]]] = asyncio.get_running_loop().create_future()
         self._children: list[Child] = []
         self._watching: list[asyncio.Task[None]] = []
@@ -133,8 +154,6 @@ class Demo:
 
     async def _start(self) -> dict[str, str]:
         """Starts the children and returns what to tell once all are ready."""
-        from feed.settings.words import mask
-
         if self._recordings:
             paths = [str(path) for path in self._recordings]
             replay = await self._child("replay", *paths, "--port", "0")
@@ -144,14 +163,23 @@ class Demo:
         (page, gateway_admin), (ingest_admin,) = await gateway.announced(), await ingest.announced()
         await asyncio.gather(until_ready(gateway_admin), until_ready(ingest_admin))
         socket = f"{page.replace('http', 'ws', 1)}/v2/{self._feed}"
-        return {
+        return self._facts(page, socket, gateway_admin, ingest_admin)
+
+    def _facts(self, page: str, socket: str, gateway_admin: str, ingest_admin: str) -> dict[str, str]:
+        from feed.settings.words import mask
+
+        facts = {
             "page": f"{page}/",
             "websocket": socket,
             "gateway": f"{gateway_admin}/metrics",
             "ingest": f"{ingest_admin}/metrics",
             "redis": mask(self._redis),
-            "try": f"feed watch {socket} {self._example_symbol()}",
         }
+        trust = ""
+        if self._certificate is not None:
+            facts["trust"] = f"curl --cacert {self._certificate.cert} {page}/"
+            trust = f" --ca {self._certificate.cert}"
+        return facts | {"try": f"feed watch {socket} {self._example_symbol()}{trust}"}
 
     async def _child(self, command: str, *arguments: str) -> Child:
         child = await Child.start(command, *arguments, environment=self._environment, forward=self._forward)

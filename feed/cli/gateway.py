@@ -1,14 +1,15 @@
 """`feed gateway`: serves clients."""
 
 import asyncio
-import ipaddress
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
-from feed.cli.options import Misused, configured, knob, log_format, log_level, redis_url, variable
+from feed.cli.options import Misused, Refused, configured, knob, log_format, log_level, redis_url, variable
 from feed.cli.serving import announce, binding, serve, url
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def gateway(settings: "Settings", worker: int | None) -> None:
     Examples:
       feed gateway --redis redis://127.0.0.1:6379/0 --feeds sim,binance --port 8080
       feed gateway --workers 4
+      FEED_AUTH__MODE=keys FEED_GATEWAY__TLS_CERT=tls.crt FEED_GATEWAY__TLS_KEY=tls.key feed gateway --host 0.0.0.0
     """
     values = settings.values
     refuse_public(values, settings.origin["gateway.host"])
@@ -55,7 +57,9 @@ def gateway(settings: "Settings", worker: int | None) -> None:
         from feed.cli.worker import work
 
         work(worker, values)
-    elif values.gateway.workers == 1:
+        return
+    warn(settings)
+    if values.gateway.workers == 1:
         serve(values.log, lambda stop: alone(values, stop))
     elif sys.platform == "linux":
         serve(values.log, lambda stop: together(settings, stop))
@@ -74,7 +78,8 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
     from feed.lifecycle import collect_rarely
 
     knobs = values.gateway
-    server = Gateway(values)
+    with usable():
+        server = Gateway(values)
     async with AsyncExitStack() as stack:
         with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "gateway.admin_port"):
             admin = await stack.enter_async_context(Admin(knobs.host, knobs.admin_port, server.not_ready))
@@ -83,8 +88,10 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
             await server.start()
         metrics.GATEWAY_WORKERS.set(1)
         metrics.GATEWAY_WORKERS_UP.set(1)
+        await warn_of_no_keys(values)
         collect_rarely()
-        announce(f"gateway: listening on {url(knobs.host, server.port)} · admin {url(knobs.host, admin.port)}")
+        address = url(knobs.host, server.port, scheme(values))
+        announce(f"gateway: listening on {address} · admin {url(knobs.host, admin.port)}")
         await server.run(stop)
     return 0
 
@@ -110,23 +117,66 @@ async def together(settings: "Settings", stop: asyncio.Event) -> int:
             admin = await stack.enter_async_context(
                 Admin(knobs.host, knobs.admin_port, crew.not_ready, registry, crew.refresh)
             )
-        addresses = f"listening on {url(knobs.host, port)} · admin {url(knobs.host, admin.port)}"
+        await warn_of_no_keys(settings.values)
+        addresses = (
+            f"listening on {url(knobs.host, port, scheme(settings.values))} · admin {url(knobs.host, admin.port)}"
+        )
         return await crew.run(lambda: announce(f"gateway: {addresses} · {knobs.workers} workers"))
 
 
 def refuse_public(values: "Values", origin: str) -> None:
     """Without authentication only this machine may connect, unless someone said that others may."""
+    from feed.gateway.address import is_loopback
+
     if values.auth.mode != "none" or values.auth.insecure_public or is_loopback(values.gateway.host):
         return
     raise Misused(
         f'gateway.host = "{values.gateway.host}" (from {origin}): must be a loopback address while auth.mode is '
-        '"none", because everyone who reaches it may connect; if that is meant, say --insecure-public'
+        '"none", because everyone who reaches it may connect; set auth.mode to "keys" and make one with '
+        '`feed key create`, or to "jwt"; if everyone is meant, say --insecure-public'
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on `host`."""
+def scheme(values: "Values") -> str:
+    """What a gateway's address begins with."""
+    return "https" if values.gateway.tls_cert else "http"
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """Around the reading of certificates and keys: raises Refused with the line that says what is wrong."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        yield
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def warn(settings: "Settings") -> None:
+    """Says on stderr what was set and is likely meant otherwise."""
+    if "*" in settings.values.gateway.origins:
+        say(f'gateway.origins has "*" (from {settings.origin["gateway.origins"]}): every page in the world may connect')
+    if settings.origin["redis.url"] == "--redis" and urlsplit(settings.values.redis.url).password:
+        say(
+            f"--redis has a password, and everyone on this machine sees command lines: use {variable('redis.password')}"
+        )
+
+
+async def warn_of_no_keys(values: "Values") -> None:
+    """Says so where only keys let anybody in and there is none. Where they can't be read, the gateway's log says it."""
+    if values.auth.mode != "keys":
+        return
+    from feed.access.keyring import UNREADABLE, key_store
+
+    store = key_store(values)
+    try:
+        stored = await store.read("")
+    except UNREADABLE:
+        return
+    finally:
+        await store.close()
+    if stored is not None and not stored.keys:
+        say('nobody can get in: auth.mode is "keys" and there is no key; `feed key create --name NAME` makes one')
+
+
+def say(line: str) -> None:
+    click.echo(f"feed: {line}", err=True)

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from prometheus_client import REGISTRY
 
+from feed.cli.gateway import usable
 from feed.cli.options import Refused
 from feed.cli.reports import ASK, MOST_ASKED, STOP, Listening, Refusal, Report, pack
 from feed.cli.serving import binding, serve
@@ -35,7 +36,8 @@ def work(number: int, values: Values) -> None:
 async def _serve(stop: asyncio.Event, number: int, values: Values, parent: socket.socket) -> int:
     report_faults(values.log.level == "debug", f"feed: worker {number}")
     knobs = values.gateway
-    server = Gateway(values, shares_port=True)
+    with usable():
+        server = Gateway(values, shares_port=True)
     reader, writer = await asyncio.open_unix_connection(sock=parent)
     async with AsyncExitStack() as stack:
         # to the end, so that no half of an answer stands before a refusal

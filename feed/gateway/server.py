@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import secrets
-import ssl
 import time
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -16,20 +15,21 @@ from feed.access.presented import presented
 from feed.access.principal import Authenticator
 from feed.bus.leases import Leases
 from feed.bus.store import Store
-from feed.gateway import origin
+from feed.gateway.door import Door
 from feed.gateway.drain import close_all
+from feed.gateway.entrance import Entrance
 from feed.gateway.feeds import Feeds
 from feed.gateway.guests import Guests
 from feed.gateway.http import Rest, Visitor, answer_faults
 from feed.gateway.page import add_page
 from feed.gateway.session import Session
 from feed.gateway.socket import Socket
+from feed.gateway.speech import DEPTH_TWO, speech_of
+from feed.gateway.tls import Tls
 from feed.settings import Values
 from feed.wire.closing import Close
-from feed.wire.codec import JSON, MSGPACK, Codec
 from feed.wire.deflate import agreed
 
-DEPTH_TWO: Final = {"feed.v1.json": JSON, "feed.v1.msgpack": MSGPACK}
 # How much longer than the window clients may take to go; what is left then is cut off.
 CUT_AFTER_S: Final = 5.0
 # A REST answer takes milliseconds, or redis.timeout_s where it waits for a Redis that hangs: nobody stops for that.
@@ -42,18 +42,11 @@ LOOKED_AT_ONCE: Final = 1_000
 log = structlog.get_logger(__name__)
 
 
-class Speech(NamedTuple):
-    """What a handshake settles: encoding and depth."""
-
-    codec: Codec
-    depth: int
-
-
 class Gateway:
     """Serves clients on `gateway.host`:`gateway.port`. `start` binds, `run` serves until told to stop.
 
-    With `shares_port` others of this user may listen there too, and the kernel spreads the clients over them. With
-    `tls` clients speak wss and https.
+    With `shares_port` others of this user may listen there too, and the kernel spreads the clients over them. Raises
+    ValueError, naming the knob, where a certificate or a key of the settings can't be used.
     """
 
     def __init__(
@@ -62,15 +55,16 @@ class Gateway:
         authenticator: Authenticator | None = None,
         *,
         shares_port: bool = False,
-        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._shares_port = shares_port
-        self._tls = tls
         self._values = values
         self._settings = values.gateway
         self._authenticator = authenticator or authenticator_of(values)
         self._leases = Leases(values.redis, secrets.token_hex(8)) if self._authenticator.required else None
         self._guests = Guests(self._authenticator, self._leases, values.auth.expiring_s)
+        self._tls = Tls(self._settings.tls_cert, self._settings.tls_key) if self._settings.tls_cert else None
+        self._entrance = Entrance(values)
+        self._door = Door(self._settings, self._entrance.arrivals, self._entrance.exempt, self._tls)
         self._sessions: set[Session] = set()
         self._draining = False  # load balancers are told; all else goes on
         self._shut = False  # no new clients
@@ -84,23 +78,14 @@ class Gateway:
     async def start(self) -> None:
         """Binds. Raises OSError where the address is taken."""
         self._feeds = Feeds(self._values, self._settings.feeds)
-        app = web.Application(middlewares=[answer_faults])
+        app = web.Application(middlewares=[self._entrance.check, answer_faults])
         add_page(app, self._feeds.names)
         app.add_routes([web.get("/v2/{feed}", self._stream)])
         app.add_routes(Rest(self._feeds.names, self._store, self._guests, self._visitor).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
-        knobs = self._settings
-        site = web.TCPSite(
-            self._runner,
-            knobs.host,
-            knobs.port,
-            backlog=4096,
-            reuse_port=self._shares_port or None,
-            ssl_context=self._tls,
-        )
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        assert self._runner.server is not None
+        self.port = self._door.open(self._runner.server, shares_port=self._shares_port)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serves until `stop` is set, then lets the clients go and cleans up. Where a part fails, they go at once."""
@@ -112,11 +97,11 @@ class Gateway:
                     group.create_task(self._feeds.backfill.run()),
                     group.create_task(self._feeds.beat(self._settings.heartbeat_s)),
                     group.create_task(self._look()),
+                    group.create_task(self._door.run()),
                     group.create_task(self._authenticator.run()),
                     group.create_task(self._guests.run()),
                 ]
-                if self._leases is not None:
-                    tasks.append(group.create_task(self._leases.run()))
+                tasks += [group.create_task(part.run()) for part in (self._leases, self._tls) if part is not None]
                 await stop.wait()
                 await self._drain()
                 for task in tasks:
@@ -128,6 +113,7 @@ class Gateway:
         """Closes every client, frees the port and the connections to Redis. Safe to call twice."""
         if not self._let_go:
             await self._close_all(0.0)
+        await self._door.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -178,13 +164,16 @@ class Gateway:
         if request.headers.get("Upgrade", "").lower() != "websocket":
             _count("not_websocket")
             raise web.HTTPUpgradeRequired(text="this is a WebSocket endpoint\n", headers={"Upgrade": "websocket"})
-        if not origin.allowed(request.headers):
+        if not self._entrance.allows_origin(request):
             _count("origin")
             raise web.HTTPForbidden(text="pages of this origin may not connect\n")
         if self._shut or len(self._sessions) >= self._settings.max_connections:
             _count("full")
             raise web.HTTPServiceUnavailable(text="no room\n", headers={"Retry-After": str(RETRY_AFTER_S)})
-        speech = _speech(request)
+        speech = speech_of(request.headers)
+        if speech is None:
+            _count("subprotocol")
+            raise web.HTTPBadRequest(text=f"no such subprotocol; spoken here: {', '.join(DEPTH_TWO)}\n")
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client was gone before the handshake")
@@ -204,15 +193,17 @@ class Gateway:
         connections.inc()
         self._sessions.add(session)
         try:
-            await session.run(credentials)
+            with self._entrance.present(self._entrance.origination(request)):
+                await session.run(credentials)
         finally:
             connections.dec()
             self._forget(session)
         return socket
 
     def _visitor(self, request: web.Request) -> Visitor:
-        allowed = origin.allowed(request.headers)
-        return Visitor(presented(request.headers, self._values.auth.cookie, allowed), request.remote or "")
+        allowed = self._entrance.allows_origin(request)
+        address = self._entrance.origination(request).address
+        return Visitor(presented(request.headers, self._values.auth.cookie, allowed), address)
 
     async def _look(self) -> None:
         """Looks after silent clients, until cancelled."""
@@ -227,19 +218,6 @@ class Gateway:
         self._sessions.discard(session)
         if not self._sessions:
             self._all_gone.set()
-
-
-def _speech(request: web.Request) -> Speech:
-    """Encoding and depth. Raises HTTPBadRequest for subprotocols that are not spoken here."""
-    offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if name.strip()]
-    if offered:
-        chosen = next((name for name in offered if name in DEPTH_TWO), None)
-        if chosen is None:
-            _count("subprotocol")
-            raise web.HTTPBadRequest(text=f"no such subprotocol; spoken here: {', '.join(DEPTH_TWO)}\n")
-        return Speech(DEPTH_TWO[chosen], 2)
-    content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Speech(MSGPACK if content_type == "application/msgpack" else JSON, 1)
 
 
 def _count(result: str) -> None:
