@@ -135,10 +135,10 @@ class Session:
         deadline: asyncio.TimerHandle | None = None
         try:
             self._send(messages.CONNECTED)
+            if self._identity.wanting:
+                deadline = asyncio.get_running_loop().call_later(self._settings.auth_timeout_s, self._auth_timeout)
             if credentials is not None:
                 await self._guarded(self._authenticate(credentials))
-            elif self._identity.wanting:
-                deadline = asyncio.get_running_loop().call_later(self._settings.auth_timeout_s, self._auth_timeout)
             async for message in self._socket:
                 self._pulse.heard(time.monotonic())
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):

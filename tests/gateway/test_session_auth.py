@@ -114,12 +114,18 @@ def test_who_left_before_the_time_was_up_is_not_counted(redis_url: str) -> None:
     play(scene)
 
 
-def test_an_answer_of_the_authenticator_that_comes_too_late_is_not_told(redis_url: str) -> None:
+@pytest.mark.parametrize("header", [False, True])
+def test_an_answer_of_the_authenticator_that_comes_too_late_is_not_told(redis_url: str, header: bool) -> None:
     async def scene() -> None:
         doorkeeper = Doorkeeper()
         doorkeeper.lets_go.clear()
-        async with serving(redis_url, doorkeeper, auth_timeout_s=0.1) as stage, stage.client() as client:
-            await client.send({"action": "auth", "token": "t"})
+        headers = {"Authorization": "Bearer t"} if header else {}
+        async with (
+            serving(redis_url, doorkeeper, auth_timeout_s=0.1) as stage,
+            stage.client(additional_headers=headers) as client,
+        ):
+            if not header:
+                await client.send({"action": "auth", "token": "t"})
             await until(lambda: doorkeeper.asked)
             assert await client.frame() == error(404, "auth timeout")
             doorkeeper.lets_go.set()
