@@ -34,6 +34,13 @@ class Socket(web.WebSocketResponse):
         self._transport = transport
         self._cut: asyncio.TimerHandle | None = None
 
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        """Raises HTTPBadRequest for headers that aiohttp stumbles over, and where nobody is left to answer."""
+        try:
+            return await super().prepare(request)
+        except (ValueError, ConnectionResetError) as fault:
+            raise web.HTTPBadRequest(text="this is no WebSocket handshake\n") from fault
+
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter) -> None:
         # The writer was made without compression; the reader, which is made now, goes by this too.
         self._compress = self.deflate
