@@ -11,6 +11,10 @@ Format = Literal["auto", "console", "json"]
 
 # Libraries that tell of each request or each new selector at a level that means more to us.
 CHATTY: Final = ("aiohttp.access", "asyncio")
+# aiohttp reports each request that is no HTTP as an error of ours, with a traceback and the lines that are wrong:
+# anybody could fill the log with it, and one who mistypes a header finds his secret there.
+SERVER: Final = "aiohttp.server"
+BAD_REQUESTS: Final = "aiohttp.http_exceptions"
 
 
 def configure(level: Level = "info", format: Format = "auto") -> None:
@@ -42,9 +46,19 @@ def configure(level: Level = "info", format: Format = "auto") -> None:
     root.setLevel(level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger(SERVER).addFilter(_is_ours)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line tells of more than a client that spoke no HTTP."""
+    fault = record.exc_info[1] if record.exc_info else None
+    return type(fault).__module__ != BAD_REQUESTS
 
 
 def _render(format: Format) -> list[structlog.typing.Processor]:
     if format == "console" or (format == "auto" and sys.stderr.isatty()):
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    # without the values of local variables, among which credentials are
+    tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]

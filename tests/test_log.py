@@ -16,6 +16,12 @@ log.debug("too_fine")
 log.info("client_connected", feed="sim")
 logging.getLogger("library").warning("it %s", "happens")
 logging.getLogger("aiohttp.access").info("GET /")
+from aiohttp.http_exceptions import BadHttpMessage
+try:
+    raise BadHttpMessage("APCA-API-SECRET-KEY hunter2")
+except BadHttpMessage as fault:
+    logging.getLogger("aiohttp.server").error("Error handling request", exc_info=fault)
+secret = "hun" + "ter2"
 try:
     1 / 0
 except ZeroDivisionError:
@@ -54,3 +60,11 @@ def test_console_lines_are_plain_where_no_terminal_is() -> None:
 def test_levels_below_are_left_out() -> None:
     assert [json.loads(line)["event"] for line in lines("error", "json")] == ["broken"]
     assert json.loads(lines("debug", "json")[0])["event"] == "too_fine"
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_neither_bad_requests_nor_local_variables_are_told(format: str) -> None:
+    text = "\n".join(lines("debug", format))
+    assert "ZeroDivisionError" in text
+    assert "hunter2" not in text
+    assert "Error handling request" not in text
