@@ -22,7 +22,8 @@ MODES: Final = ("keys", "jwt", "keys+jwt")
 
 # how a credential is presented, and what kind it is
 MESSAGES: Final = {"key in a message": "key", "token in a message": "token", "token for a secret": "token"}
-HEADERS: Final = {"apca headers": "key", "bearer": "token", "cookie": "token", "token in the apca headers": "token"}
+HEADERS: Final = {"apca headers": "key", "bearer": "token", "token in the apca headers": "token",
+                  "cookie of our own page": "token", "cookie of a page that may": "token"}  # fmt: skip
 USELESS: Final = ("nothing", "cookie without an origin", "cookie of another origin", "two at once")
 KEY_STATES: Final = (
     "good", "rotated, in its overlap", "rotated, past its overlap", "wrong secret", "no secret", "unknown", "revoked",
@@ -178,8 +179,10 @@ class Desk:
                 return {"APCA-API-KEY-ID": "jwt", "APCA-API-SECRET-KEY": token}
             case "bearer":
                 return {"Authorization": f"Bearer {token}"}
-            case "cookie":
+            case "cookie of our own page":
                 return {**cookie, "Origin": page}
+            case "cookie of a page that may":
+                return {**cookie, "Origin": ORIGIN}
             case "cookie without an origin":
                 return cookie
             case "cookie of another origin":
