@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import structlog
 
+from feed import metrics
 from feed.access.principal import Refused, Why
 from feed.access.signers import Published, Signer, of_jwks
 
@@ -99,6 +100,7 @@ class Jwks:
             self._failing = True
         else:
             self._take(published)
+        metrics.AUTH_CURRENT.labels("jwks").set(self.current)
         self._read()
 
     def _take(self, published: Published) -> None:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from feed import metrics
 from feed.access.key_file import BrokenFile, KeyFile
 from feed.access.principal import Credentials, Principal, Refused, Why
 from feed.bus.errors import BusDown, BusRefused
@@ -108,10 +109,12 @@ class Keyring:
             if trouble != self._trouble:
                 log.error("keys_unreadable", error=trouble, known=len(self._records))
             self._trouble = trouble
+            metrics.AUTH_CURRENT.labels("keys").set(0)
             return
         if self._trouble:
             log.info("keys_readable", known=len(self._records))
         self._trouble = ""
+        metrics.AUTH_CURRENT.labels("keys").set(1)
         if stored is not None:
             self._take(stored)
 
