@@ -75,7 +75,7 @@ GATEWAY_CLOSES = Counter("feed_gateway_closes", "Connections that the gateway cl
 GATEWAY_FLUSH = Spreads("feed_gateway_flush_seconds", "Time that one flush takes.", ["feed"], buckets=COST_BUCKETS)
 
 AUTH_ATTEMPTS = Counter("feed_auth_attempts", "Credentials that were presented, by result.", ["result", "reason"])
-AUTH_CURRENT = Gauge("feed_auth_current", "1 while keys, or an issuer's keys, could be read at the last look.", ["what"])
+AUTH_CURRENT = Gauge("feed_auth_current", "1 while keys, or an issuer's, could be read at the last look.", ["what"])
 GATEWAY_GUESTS = Gauge("feed_gateway_guests", "WebSocket connections that were let in, by kind of proof.", ["auth"])
 GATEWAY_REFUSALS = Counter("feed_gateway_refusals", "Refusals that are not about credentials, by what.", ["reason"])
 
