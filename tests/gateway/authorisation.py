@@ -45,7 +45,7 @@ STREAM_ACTIONS: Final = {
     "every tick": {"action": "subscribe", "trades": [OWN], "rate": 0},
     "resume": {"action": "subscribe", "trades": [OWN], "since": {f"trades:{OWN}": {"epoch": None, "seq": 0}}},
     "resume of another": {"action": "subscribe", "trades": ["*"],
-                          "since": {f"trades:{OTHER}": {"epoch": None, "seq": 0}}},
+                          "since": {f"trades:{OTHER}": {"epoch": "long-ago", "seq": 5}}},
 }  # fmt: skip
 REST_ACTIONS: Final = {
     "own last": f"/v2/sim/latest?kind=trades&symbols={OWN}",

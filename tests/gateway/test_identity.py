@@ -98,6 +98,25 @@ def test_connections_beyond_the_grants_are_refused_until_one_leaves(redis_url: s
     play(scene)
 
 
+def test_connections_are_counted_over_all_gateways(redis_url: str) -> None:
+    async def scene() -> None:
+        doorkeeper = Doorkeeper()
+        doorkeeper.grant(grant(max_connections=2))
+        async with serving(redis_url, doorkeeper) as here, serving(redis_url, doorkeeper) as there:
+            for stage in (here, there):
+                leases = stage.gateway._leases
+                assert leases is not None
+                await until(lambda leases=leases: not leases.alone)
+            async with here.client() as one, there.client() as two, there.client() as three:
+                assert await one.ask(AUTH) == await two.ask(AUTH) == AUTHENTICATED
+                await three.send(AUTH)
+                assert (await three.closed())[0] == 4506
+            for stage in (here, there):
+                await stage.gone()
+
+    play(scene)
+
+
 def test_what_a_grant_says_of_symbols_rates_and_numbers(redis_url: str) -> None:
     async def scene() -> None:
         doorkeeper = Doorkeeper()
