@@ -1,7 +1,7 @@
 """Alpaca's own client for Python, unmodified, against the gateway: only the URL is another."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from alpaca.data.live.stock import StockDataStream
 
+from feed.settings import Auth
 from tests.gateway.gateway_stage import T0, Doorkeeper, Stage, bar, play, quote, serving, until
+from tests.minted import heard, mint
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 
@@ -110,5 +112,81 @@ def test_subscriptions_may_change_while_it_runs(redis_url: str) -> None:
                 stage.trade("B")
                 await until(lambda: len(trades.ticks) == 3)
                 assert [tick.symbol for tick in trades.ticks] == ["A", "B", "B"]
+
+    play(scene)
+
+
+def test_a_key_gets_what_it_includes(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, auth=Auth(mode="keys")) as stage:
+            key = await asyncio.to_thread(mint, redis_url, "desk", "--symbols", "BTC/*", "--kinds", "trades")
+            await heard(stage, key)
+            stream, trades = client_of(stage, *key), Told()
+            stream.subscribe_trades(trades.take, "*")
+            async with running(stream):
+                await until(lambda: stage.hub.interest._cohort_of)
+                stage.trade("ETH/USDT")
+                stage.trade("BTC/USDT", price=61_709.5)
+                await until(lambda: trades.ticks)
+            assert [(trade.symbol, trade.price) for trade in trades.ticks] == [("BTC/USDT", 61_709.5)]
+
+    play(scene)
+
+
+async def said(stream: StockDataStream, log: pytest.LogCaptureFixture, words: str) -> None:
+    """Runs the client until it logs these words."""
+    async with running(stream):
+        await until(lambda: any(words in record.getMessage() for record in log.records))
+
+
+def test_a_wrong_secret_reads_as_its_library_has_it(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, auth=Auth(mode="keys")) as stage:
+            key = await asyncio.to_thread(mint, redis_url, "desk")
+            await heard(stage, key)
+            stream = client_of(stage, key.id, "fs_wrong")
+            stream.subscribe_trades(Told().take, "A")
+            await said(stream, caplog, "auth failed")
+            assert "fs_wrong" not in caplog.text
+
+    play(scene)
+
+
+def test_a_connection_too_many_reads_as_its_library_has_it(redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, auth=Auth(mode="keys")) as stage:
+            key = await asyncio.to_thread(mint, redis_url, "desk", "--max-connections", "1")
+            await heard(stage, key)
+            first, second = client_of(stage, *key), client_of(stage, *key)
+            for stream in (first, second):
+                stream.subscribe_trades(Told().take, "A")
+            async with running(first):
+                await until(lambda: joined(stage) == [1])
+                await said(second, caplog, "connection limit exceeded")
+                assert joined(stage) == [1]
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("flags", "subscribe"),
+    [
+        (("--symbols", "BTC/*"), lambda stream: stream.subscribe_trades(Told().take, "BTC/USDT", "ETH/USDT")),
+        (("--kinds", "trades"), lambda stream: stream.subscribe_quotes(Told().take, "*")),
+        (("--feeds", "quiet"), lambda stream: stream.subscribe_trades(Told().take, "A")),
+    ],
+    ids=["symbol", "kind", "feed"],
+)
+def test_what_is_not_included_stops_it_for_good(
+    redis_url: str, caplog: pytest.LogCaptureFixture, flags: tuple[str, ...], subscribe: Callable[[Any], None]
+) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, auth=Auth(mode="keys")) as stage:
+            key = await asyncio.to_thread(mint, redis_url, "desk", *flags)
+            await heard(stage, key)
+            stream = client_of(stage, *key)
+            subscribe(stream)
+            await said(stream, caplog, "insufficient subscription")
+            assert joined(stage) == []
 
     play(scene)
