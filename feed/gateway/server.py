@@ -176,7 +176,7 @@ class Gateway:
             raise web.HTTPBadRequest(text=f"no such subprotocol; spoken here: {', '.join(DEPTH_TWO)}\n")
         transport = request.transport
         if transport is None:
-            raise ConnectionResetError("the client was gone before the handshake")
+            raise web.HTTPBadRequest(text="nobody is left to shake hands with\n")
         socket = Socket(
             transport,
             agreed(request.headers.getall("Sec-WebSocket-Extensions", ())) if self._settings.compression else "",
