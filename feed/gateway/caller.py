@@ -1,9 +1,12 @@
 """One connection as HTTP: bounded in what it may send before it is understood."""
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from aiohttp import web
+
+from feed import metrics
 
 # No endpoint takes a body; a small one is read and forgotten, as it may be some library's habit.
 MAX_BODY_BYTES: Final = 65_536
@@ -75,9 +78,21 @@ class Caller(web.RequestHandler):
 
     def cut(self) -> None:
         """Ends the connection at once."""
-        transport = self.transport
-        if isinstance(transport, asyncio.Transport):
+        transport: Any = self.transport  # uvloop's are no asyncio.Transport
+        if transport is not None:
             transport.abort()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """What is no HTTP is answered without its words: aiohttp would log them each time, with a traceback, and they
+        may be a token."""
+        if status != HTTPStatus.BAD_REQUEST:
+            return super().handle_error(request, status, exc, message)
+        metrics.GATEWAY_HANDSHAKES.labels("malformed").inc()
+        answer = web.Response(status=status, text="this is no HTTP that is understood here\n")
+        answer.force_close()
+        return answer
 
     def _refuse(self) -> None:
         if not self._understood and self.transport is not None and not self.transport.is_closing():

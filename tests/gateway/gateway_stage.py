@@ -209,7 +209,7 @@ class Stage:
         if packed and not protocols:
             options.setdefault("additional_headers", {})["Content-Type"] = "application/msgpack"
         return connect(
-            f"ws://{self.address}{path}",
+            options.pop("address", f"ws://{self.address}{path}"),
             subprotocols=[Subprotocol(name) for name in protocols] or None,
             compression=None,
             proxy=None,
