@@ -16,12 +16,13 @@ from feed.core.streams import Position, Stream
 from feed.core.ticks import Bar, Quote, Trade
 from feed.gateway.drain import NOTICE, farewell
 from feed.gateway.forms import form_of
-from feed.gateway.guests import Guests
+from feed.gateway.guests import NOTICE as EXPIRING
+from feed.gateway.guests import Guests, ending
 from feed.gateway.http import Rest, Visitor, answer_faults
 from feed.gateway.message import Message
 from feed.gateway.session import SLOW
 from feed.gateway.status import STALE
-from feed.settings import Drain
+from feed.settings import Auth, Drain
 from feed.wire import messages
 from feed.wire.codec import JSON
 from feed.wire.errors import Code, ProtocolError
@@ -56,6 +57,7 @@ def controls() -> list[dict[str, Any]]:
         messages.status("BTC/USDT", STALE, JSON.time(AT)),
         messages.notice("slow", SLOW, 2150),
         messages.notice(NOTICE, farewell(Drain().window_s)),
+        messages.notice(EXPIRING, ending(Auth().expiring_s)),
     ]
 
 

@@ -151,7 +151,7 @@ def test_http_routes() -> None:
 def test_refusals_before_the_upgrade() -> None:
     raised = {
         getattr(web, node.func.attr).status_code
-        for tree in trees("gateway/server.py")
+        for tree in trees("gateway/server.py", "gateway/entrance.py")
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("HTTP")
     }

@@ -12,6 +12,7 @@ from feed.access.principal import Authenticator, Credentials, Principal, Refused
 from feed.gateway.refusals import Refusals, shown
 from feed.wire.closing import Close
 
+NOTICE: Final = "expiring"
 # With the second in which keys are read and the two in which a socket closes: gone within 5 s of being revoked.
 LOOK_S: Final = 1.0
 # Principals asked about in one turn of the loop: a millisecond or so.
@@ -155,11 +156,16 @@ class _Own:
             del self._counts[principal_id]
 
 
+def ending(left_s: float) -> str:
+    """What a client is told whose token is about to end."""
+    return f"this token ends in {max(0.0, left_s):.0f} s: send auth with a new one"
+
+
 def _tell(guests: dict[Guest, _Place], left_s: float) -> None:
     for guest, place in list(guests.items()):
         if not place.told:
             place.told = True
-            guest.notice("expiring", f"this token ends in {max(0.0, left_s):.0f} s: send auth with a new one")
+            guest.notice(NOTICE, ending(left_s))
 
 
 def _kind(principal: Principal) -> str:
