@@ -35,7 +35,7 @@ TOKEN_STATES: Final = (
 )  # fmt: skip
 GOOD: Final = ("good", "rotated, in its overlap")
 
-STREAM_ACTIONS: Final = {
+STREAM_ACTIONS: Final[dict[str, dict[str, Any]]] = {
     "connect": {"action": "auth"},
     "own symbol": {"action": "subscribe", "trades": [OWN]},
     "other symbol": {"action": "subscribe", "trades": [OWN, OTHER]},

@@ -52,11 +52,11 @@ async def gateways(redis_url: str, desk: Desk, pem: Path) -> AsyncIterator[dict[
         stages = {}
         for mode in MODES:
             knobs = auth(mode=mode, jwt_algorithms=["ES256"], jwt_public_key=str(pem), cookie=COOKIE)
-            stages[mode] = stage = await stack.enter_async_context(
+            stages[mode] = await stack.enter_async_context(
                 serving(redis_url, auth=knobs, origins=(ORIGIN,), handshakes_per_s=1_000_000)
             )
-            keys: Any = getattr(stage.gateway._authenticator, "_keys", None)
-            await until(lambda keys=keys: keys is None or keys.ready)
+        keyrings: list[Any] = [getattr(stage.gateway._authenticator, "_keys", None) for stage in stages.values()]
+        await until(lambda: all(keys.ready for keys in keyrings if keys is not None))
         yield stages
 
 
@@ -139,7 +139,8 @@ async def ticking(stage: Stage) -> None:
 
 
 def test_everybody_gets_what_is_granted_and_nobody_anything_else(redis_url: str, tmp_path: Path) -> None:
-    desk, wrong = Desk(), []
+    desk = Desk()
+    wrong: list[tuple[Cell, Outcome, Outcome]] = []
     found: Counter[Outcome] = Counter()
     started = time.monotonic()
     pem = tmp_path / "issuer.pem"

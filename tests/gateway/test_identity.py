@@ -103,10 +103,7 @@ def test_connections_are_counted_over_all_gateways(redis_url: str) -> None:
         doorkeeper = Doorkeeper()
         doorkeeper.grant(grant(max_connections=2))
         async with serving(redis_url, doorkeeper) as here, serving(redis_url, doorkeeper) as there:
-            for stage in (here, there):
-                leases = stage.gateway._leases
-                assert leases is not None
-                await until(lambda leases=leases: not leases.alone)
+            await until(lambda: not any(stage.gateway._leases.alone for stage in (here, there)))  # type: ignore[union-attr]
             async with here.client() as one, there.client() as two, there.client() as three:
                 assert await one.ask(AUTH) == await two.ask(AUTH) == AUTHENTICATED
                 await three.send(AUTH)
