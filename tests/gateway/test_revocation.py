@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from feed.bus.keys import RedisKeys
 from feed.core.grant import EVERYTHING
 from feed.core.keys import Kept, KeyRecord, digest, from_json, rotated, to_json
 from feed.settings import Auth, Redis
-from tests.gateway.gateway_stage import AUTHENTICATED, Stage, error, play, serving, subscription
+from tests.gateway.gateway_stage import AUTHENTICATED, Stage, error, play, serving, subscription, until
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 DEPTHS = pytest.mark.parametrize("depth", [1, 2])
@@ -38,6 +39,8 @@ async def keyed(redis_url: str) -> AsyncIterator[tuple[Stage, Keys]]:
     await keys.make(DESK)
     await keys.make(OTHER)
     async with serving(redis_url, auth=Auth(mode="keys")) as stage:
+        keyring: Any = stage.gateway._authenticator
+        await until(lambda: keyring._keys.ready)
         yield stage, keys
     await keys.store.close()
 
@@ -78,11 +81,7 @@ def test_a_rotated_out_secret_ends_its_own_connections_alone(redis_url: str) -> 
                         break
             assert await new.ask(AUTH | {"secret": "new"}) == AUTHENTICATED
             assert await old.ask({"action": "subscribe", "trades": ["A"]}) == subscription(trades=["A"])
-            await keys.edit(
-                lambda record: record._replace(
-                    secrets=(record.secrets[0], record.secrets[1]._replace(until=time.time()))
-                )
-            )
+            await keys.edit(lambda record: record._replace(secrets=record.secrets[:1]))
             assert (await old.closed())[0] == 4503
             assert await new.ask({"action": "subscribe", "trades": ["A"]}) == subscription(trades=["A"])
 
