@@ -15,6 +15,7 @@ CHATTY: Final = ("aiohttp.access", "asyncio")
 # anybody could fill the log with it, and one who mistypes a header finds his secret there.
 SERVER: Final = "aiohttp.server"
 BAD_REQUESTS: Final = "aiohttp.http_exceptions"
+GONE: Final = "ClientConnectionResetError"  # and each client that leaves before it is answered
 
 
 def configure(level: Level = "info", format: Format = "auto") -> None:
@@ -50,9 +51,9 @@ def configure(level: Level = "info", format: Format = "auto") -> None:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a line tells of more than a client that spoke no HTTP."""
-    fault = record.exc_info[1] if record.exc_info else None
-    return type(fault).__module__ != BAD_REQUESTS
+    """Whether a line tells of more than a client that spoke no HTTP, or left."""
+    fault = type(record.exc_info[1] if record.exc_info else None)
+    return fault.__module__ != BAD_REQUESTS and fault.__name__ != GONE
 
 
 def _render(format: Format) -> list[structlog.typing.Processor]:

@@ -17,9 +17,8 @@ log.info("client_connected", feed="sim")
 logging.getLogger("library").warning("it %s", "happens")
 logging.getLogger("aiohttp.access").info("GET /")
 from aiohttp.http_exceptions import BadHttpMessage
-try:
-    raise BadHttpMessage("APCA-API-SECRET-KEY hunter2")
-except BadHttpMessage as fault:
+from aiohttp import ClientConnectionResetError
+for fault in (BadHttpMessage("APCA-API-SECRET-KEY hunter2"), ClientConnectionResetError("gone")):
     logging.getLogger("aiohttp.server").error("Error handling request", exc_info=fault)
 secret = "hun" + "ter2"
 try:
