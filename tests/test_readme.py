@@ -29,16 +29,16 @@ def test_there_are_two_set_up_commands() -> None:
 
 
 @functools.cache
-def options_of(command: str) -> str:
+def options_of(*command: str) -> str:
     """What `feed COMMAND --help` prints."""
-    asked = [sys.executable, "-m", "feed", command, "--help"]
+    asked = [sys.executable, "-m", "feed", *command, "--help"]
     return subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("feed ")])
 def test_commands_and_their_options_exist(line: str) -> None:
     _, command, *arguments = line.split()
-    told = options_of(command)
+    told = options_of(command, arguments[0]) if command == "key" else options_of(command)
     for option in (argument for argument in arguments if argument.startswith("--")):
         assert option in told, f"feed {command} knows no {option}"
 

@@ -22,8 +22,8 @@ FILE_SUFFIX: Final = "_FILE"
 DEFAULT: Final = "default"
 HIDDEN: Final = '"***"'
 SOUNDS_SECRET: Final = re.compile("secret|pass|token|key|auth", re.IGNORECASE)
-# The command line reads FEED_CONFIG, the tests FEED_TEST_DATA.
-NOT_KNOBS: Final = frozenset({"FEED_CONFIG", "FEED_TEST_DATA"})
+# The command line reads FEED_CONFIG, `feed watch` its key's FEED_SECRET, the tests FEED_TEST_DATA.
+NOT_KNOBS: Final = frozenset({"FEED_CONFIG", "FEED_SECRET", "FEED_TEST_DATA"})
 # Kubernetes sets these in every pod beside a Service whose name begins with "feed-": FEED_GATEWAY_PORT=tcp://10.0.0.7:8080
 SERVICE_LINK: Final = re.compile(
     r"FEED_[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)"
