@@ -18,6 +18,8 @@ ARGS = (
     "--disable-sync",
     # names of other sites, which are all this machine
     "--host-resolver-rules=MAP *.example 127.0.0.1",
+    # Chromium's own guard of this machine's addresses: it is the gateway's that is tested
+    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests,PrivateNetworkAccessSendPreflights",
 )
 
 

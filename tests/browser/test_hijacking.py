@@ -25,9 +25,10 @@ SUBSCRIBE = """
   };
   socket.onmessage = ({data}) => {
     said.push(...JSON.parse(data).map(({T, code}) => code ?? T));
-    if (said.at(-1) !== "success") { socket.onclose = null; socket.close(); ended(); }
+    if (said.at(-1) !== "success") { socket.close(); ended(); }
   };
   socket.onclose = ended;
+  socket.onerror = ended;
 })
 """
 FETCH = """
@@ -130,14 +131,34 @@ def test_no_other_page_reads_rest(victim: Any, world: World, host: str, port: st
         assert victim.evaluate(FETCH, [url, "no-cors"]) == {"type": "opaque", "status": 0, "text": ""}
 
 
-def test_a_host_whose_name_is_bent_to_the_gateway_has_no_cookie_and_reads_nothing(victim: Any, world: World) -> None:
-    bent = f"attacker.example:{world.gate.port}"
-    victim.goto(f"http://{bent}/web/icon.svg")
+def bent(page: Any, port: int) -> str:
+    """A page that came from an attacker's server, whose name now means the gateway's address: its host and port."""
+    host = f"attacker.example:{port}"
+    page.route(f"http://{host}/", lambda route: route.fulfill(body="<title>bent</title>", content_type="text/html"))
+    page.goto(f"http://{host}/")
+    return host
+
+
+def test_a_name_bent_to_the_gateway_brings_no_cookie_and_reads_nothing(victim: Any, world: World) -> None:
+    host = bent(victim, world.gate.port)
     for depth in DEPTHS:
-        said = victim.evaluate(SUBSCRIBE, [f"ws://{bent}/v2/sim", depth])
-        assert "subscription" not in said["said"]
+        said = victim.evaluate(SUBSCRIBE, [f"ws://{host}/v2/sim", depth])
+        assert said["said"] in ([], ["success", 401])
     for path in PATHS:
-        answer = victim.evaluate(FETCH, [f"http://{bent}/v2/sim/{path}", "cors"])
+        answer = victim.evaluate(FETCH, [f"http://{host}/v2/sim/{path}", "cors"])
         assert answer["status"] in (401, 421)
         assert "190.25" not in answer["text"]
     assert attempts(victim, world) == [KEPT_OUT, KEPT_OUT]
+
+
+def test_a_name_bent_to_a_gateway_that_serves_its_own_machine_reads_nothing(page: Any, redis_url: str) -> None:
+    with service(redis_url) as gate:
+        gate.trade("AAPL", 190.25)
+        host = bent(page, gate.port)
+        for depth in DEPTHS:
+            assert page.evaluate(SUBSCRIBE, [f"ws://{host}/v2/sim", depth]) == KEPT_OUT
+        for path in ("web/main.js", *(f"v2/sim/{path}" for path in PATHS)):
+            assert page.evaluate(FETCH, [f"http://{host}/{path}", "cors"])["status"] == 421
+        page.goto(f"http://localhost:{gate.port}/web/icon.svg")  # by a name of its own
+        own = page.evaluate(SUBSCRIBE, [f"ws://localhost:{gate.port}/v2/sim", []])
+        assert own == {"opened": True, "said": ["success", "subscription"]}
