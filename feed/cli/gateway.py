@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 @click.command()
 @configured(
     redis_url,
-    knob("--host", "gateway.host", "Address to listen on, for clients and admin.", metavar="HOST"),
+    knob("--host", "gateway.host", "Address to listen on for clients.", metavar="HOST"),
     knob("--port", "gateway.port", "Port for clients; 0 takes a free one.", metavar="PORT"),
+    knob("--admin-host", "gateway.admin_host", "Address of the admin port.", metavar="HOST"),
     knob("--admin-port", "gateway.admin_port", "Port of /metrics, /healthz, /readyz.", metavar="PORT"),
     knob("--workers", "gateway.workers", "Processes that share the port, each on its core.", metavar="N"),
     knob("--feeds", "gateway.feeds", "Feeds that clients may ask for.", metavar="A,B"),
@@ -81,8 +82,8 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
     with usable():
         server = Gateway(values)
     async with AsyncExitStack() as stack:
-        with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "gateway.admin_port"):
-            admin = await stack.enter_async_context(Admin(knobs.host, knobs.admin_port, server.not_ready))
+        with binding("admin", knobs.admin_host, knobs.admin_port, "--admin-port", "gateway.admin_port"):
+            admin = await stack.enter_async_context(Admin(knobs.admin_host, knobs.admin_port, server.not_ready))
         stack.push_async_callback(server.close)
         with binding("gateway", knobs.host, knobs.port, "--port", "gateway.port"):
             await server.start()
@@ -91,7 +92,7 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
         await warn_of_no_keys(values)
         collect_rarely()
         address = url(knobs.host, server.port, scheme(values))
-        announce(f"gateway: listening on {address} · admin {url(knobs.host, admin.port)}")
+        announce(f"gateway: listening on {address} · admin {url(knobs.admin_host, admin.port)}")
         await server.run(stop)
     return 0
 
@@ -113,13 +114,13 @@ async def together(settings: "Settings", stop: asyncio.Event) -> int:
             port = stack.enter_context(held(knobs.host, knobs.port))
         crew = Crew(knobs.workers, environment_of(settings) | {variable("gateway.port"): str(port)}, stop)
         registry.register(Joined(crew.families))
-        with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "gateway.admin_port"):
+        with binding("admin", knobs.admin_host, knobs.admin_port, "--admin-port", "gateway.admin_port"):
             admin = await stack.enter_async_context(
-                Admin(knobs.host, knobs.admin_port, crew.not_ready, registry, crew.refresh)
+                Admin(knobs.admin_host, knobs.admin_port, crew.not_ready, registry, crew.refresh)
             )
         await warn_of_no_keys(settings.values)
         addresses = (
-            f"listening on {url(knobs.host, port, scheme(settings.values))} · admin {url(knobs.host, admin.port)}"
+            f"listening on {url(knobs.host, port, scheme(settings.values))} · admin {url(knobs.admin_host, admin.port)}"
         )
         return await crew.run(lambda: announce(f"gateway: {addresses} · {knobs.workers} workers"))
 

@@ -106,6 +106,7 @@ class Binance(Section):
 class Gateway(Section):
     host: Host = "127.0.0.1"
     port: Port = 8080
+    admin_host: Host = "127.0.0.1"
     admin_port: Port = 9400
     workers: Annotated[int, Field(ge=1, le=256), Unit("processes")] = 1
     feeds: Annotated[tuple[FeedName, ...], Field(min_length=1)] = ("sim", "binance")
