@@ -21,6 +21,9 @@ class Keys(Protocol):
 
     def standing(self, principal: Principal, now: float) -> Why | None: ...
 
+    @property
+    def ready(self) -> bool: ...
+
     async def run(self) -> None: ...
 
 
@@ -49,6 +52,11 @@ class KeysAndTokens:
     def standing(self, principal: Principal, now: float) -> Why | None:
         judge = self._tokens if principal.id.startswith(TOKEN_ID) else self._keys
         return Why.NOT_ACCEPTED if judge is None else judge.standing(principal, now)
+
+    def not_ready(self) -> str:
+        if self._keys is not None and not self._keys.ready:
+            return "the keys were not read yet"
+        return "the issuer's keys were not read yet" if self._tokens is not None and not self._tokens.ready else ""
 
     async def run(self) -> None:
         """Follows keys and signers until cancelled."""

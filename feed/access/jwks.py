@@ -51,6 +51,11 @@ class Jwks:
         self._reading: asyncio.Event | None = None  # set once what is read now has been read
 
     @property
+    def read(self) -> bool:
+        """Whether the keys were read once."""
+        return self._published is not None
+
+    @property
     def current(self) -> bool:
         """Whether the last look succeeded."""
         return self._published is not None and not self._failing

@@ -69,6 +69,10 @@ class Authenticator(Protocol):
         """Why somebody who was let in may not stay, at Unix time `now`; None where all is well. Returns at once."""
         ...
 
+    def not_ready(self) -> str:
+        """Why nobody can be judged yet; empty where all is well."""
+        ...
+
     async def run(self) -> None:
         """Follows keys and signers as they change, until cancelled."""
         ...
@@ -84,6 +88,9 @@ class Anyone:
 
     def standing(self, principal: Principal, now: float) -> Why | None:  # noqa: ARG002 - for ever
         return None
+
+    def not_ready(self) -> str:
+        return ""
 
     async def run(self) -> None:
         return

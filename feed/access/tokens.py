@@ -40,6 +40,11 @@ class Tokens:
         self._public = _public(auth)
         self._jwks = jwks or (Jwks(auth.jwt_jwks, auth.jwks_refresh_s) if auth.jwt_jwks else None)
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to judge tokens with."""
+        return self._jwks is None or self._jwks.read
+
     async def authenticate(self, token: str) -> Principal:
         """The token's principal. Raises Refused."""
         header = _header(token)

@@ -129,7 +129,7 @@ class Gateway:
             return "draining"
         if self._feeds is None or not self._feeds.bus_up:
             return "the bus is not connected"
-        return ""
+        return self._authenticator.not_ready()
 
     async def _drain(self) -> None:
         knobs = self._values.drain

@@ -24,6 +24,7 @@ class Keys:
     def __init__(self) -> None:
         self.revoked = False
         self.runs = 0
+        self.ready = True
 
     async def authenticate(self, credentials: Credentials) -> Principal:
         assert not credentials.token
@@ -133,3 +134,13 @@ def test_nobody_is_asked_where_the_mode_is_none() -> None:
     authenticator = authenticator_of(values(mode="none"))
     assert not authenticator.required
     assert judged(authenticator, GOOD) == ANYONE.id
+
+
+def test_nobody_is_sent_here_before_keys_and_signers_were_read() -> None:
+    keys = Keys()
+    both = of("keys+jwt", keys)
+    assert both.not_ready() == ""
+    keys.ready = False
+    assert both.not_ready() == "the keys were not read yet"
+    unread = KeysAndTokens(None, Tokens(auth(jwt_jwks="/nowhere/jwks.json")))
+    assert unread.not_ready() == "the issuer's keys were not read yet"

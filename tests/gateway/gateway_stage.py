@@ -115,6 +115,9 @@ class Doorkeeper:
             return Why.EXPIRED
         return self.gone.get(principal.id)
 
+    def not_ready(self) -> str:
+        return ""
+
     async def run(self) -> None:
         return
 
