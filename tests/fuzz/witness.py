@@ -29,7 +29,7 @@ class Witness:
 
     async def run(self, target: Target, subscribed: asyncio.Event) -> None:
         """Reads until cancelled; a connection that ends is a fault, but where the gateway has not read its keys yet."""
-        while not await self._once(target, subscribed):
+        while not await self._once(target, subscribed):  # noqa: ASYNC110 - what is waited for sets no event
             await asyncio.sleep(RETRY_S)
 
     async def _once(self, target: Target, subscribed: asyncio.Event) -> bool:
