@@ -79,7 +79,7 @@ async def stalled(
         protocol = b"Sec-WebSocket-Protocol: feed.v1.json\r\n" if depth == 2 else b""
         await asyncio.get_running_loop().sock_sendall(
             sock,
-            b"GET /v2/sim HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET /v2/sim HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + protocol + b"\r\n",
         )
         await client.send(1, command)
