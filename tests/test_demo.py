@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -281,3 +282,20 @@ def test_a_wrong_setting_is_refused_before_anything_starts(start: Start) -> None
         'feed: sim.ticks_per_s = "fast" (from --rate): must be a number above 0 and up to 1000000\n',
     )
     assert list(run.folder.iterdir()) == []
+
+
+def test_with_tls_it_makes_a_certificate_and_says_how_to_trust_it(start: Start) -> None:
+    run = start(*FREE_PORTS, "--tls", "--symbols", "3")
+    facts = run.facts()
+    assert facts["page"].startswith("https://")
+    assert facts["websocket"].startswith("wss://")
+    found = re.fullmatch(r"curl --cacert (\S+) (\S+)", facts["trust"])
+    assert found is not None
+    assert found[2] == facts["page"]
+    assert facts["try"].endswith(f" --ca {found[1]}")
+    trust = ssl.create_default_context(cafile=found[1])
+    with urllib.request.urlopen(facts["page"], timeout=5, context=trust) as answer:
+        assert answer.status == 200
+    run.parent.send_signal(signal.SIGINT)
+    assert run.ended() == (0, "")
+    assert not Path(found[1]).exists()
