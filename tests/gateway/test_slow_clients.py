@@ -82,6 +82,7 @@ async def stalled(
             b"GET /v2/sim HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + protocol + b"\r\n",
         )
+        await client.read_until(b'"connected"')  # what comes before the upgrade counts as part of the request's head
         await client.send(1, command)
         await client.read_until(b'"subscription"')
         yield client
