@@ -75,7 +75,10 @@ class _Start:
     def __init__(self, request: web.BaseRequest, socket: Socket) -> None:
         self._protocol = request.protocol
         self._socket = socket
-        self.protocol = self
+
+    @property
+    def protocol(self) -> "_Start":
+        return self  # kept as an attribute it would be a cycle, and the socket garbage that only the collector frees
 
     def set_parser(self, parser: Any, data_received_cb: Any = None) -> None:
         reader: Any = _MaskedReader(parser, self._socket._reader)
