@@ -1,6 +1,7 @@
 """Frames of the gateway to values. Times become integer nanoseconds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -35,6 +36,15 @@ def messages_of(data: bytes | str, encoding: Encoding) -> list[Message]:
     except UNREADABLE as error:
         raise Unreadable(f"not a frame of {encoding}: {error!r}") from error
     return messages
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Raises Unreadable for a message that lacks a field, or has one of another type."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise Unreadable(f"a message that can't be read: {error!r}") from error
 
 
 def parse_time(text: str) -> int:

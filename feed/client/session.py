@@ -6,12 +6,11 @@ A connection that is lost with messages unread loses nothing: they are let go, a
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from feed.client.decode import READERS, REMARKS, UNREADABLE, Message, gap_of, granted_of, merged_of, stamps_of
+from feed.client.decode import READERS, REMARKS, UNREADABLE, Message, gap_of, granted_of, merged_of, readable, stamps_of
 from feed.client.errors import CommandError, Unreadable
 from feed.client.events import Event, Granted, Heartbeat, NewEpoch, Subscribed, Unsubscribed, Update
 from feed.client.positions import Place, Places, Then
@@ -126,7 +125,7 @@ class Session:
         """Takes a frame's messages. An answer counts at once for who waits for it, and for positions in its turn."""
         answer = None
         if messages and messages[0]["T"] in ("subscription", "error"):
-            with _readable():
+            with readable():
                 answer = self._answer(messages[0])
         self._frames.append(_Frame(messages if answer is None else [], size, answer))
         self.unread_bytes += size
@@ -189,7 +188,7 @@ class Session:
 
     def _take(self, message: Message) -> None:
         read, take = REMARKS.get(message["T"]), self._takes.get(message["T"])
-        with _readable():
+        with readable():
             if read is not None:
                 self._told.append(read(message))
             elif take is not None:
@@ -229,6 +228,8 @@ class Session:
 
     def _answer(self, message: Message) -> Callable[[], None] | None:
         """What an answer does to positions in its turn; None where it is no answer to what was asked."""
+        if message["T"] == "subscription" and "id" not in message:
+            return self._regranted(message)
         if self._asked is None:
             return None
         number, call = self._asked
@@ -253,6 +254,20 @@ class Session:
         call.granted |= granted
         return partial(self._subscribed, granted, command.since)
 
+    def _regranted(self, message: Message) -> Callable[[], None]:
+        """What a gateway drops or adds of its own accord, since a token that was renewed grants less or more."""
+        self._wanted = {key: terms for key, terms in self._wanted.items() if key[1] in message[key[0]]}
+        return partial(self._changed, {stream: granted_of(state) for stream, state in message["streams"].items()})
+
+    def _changed(self, streams: Mapping[str, Granted]) -> None:
+        gone = frozenset(streams.keys() & self._places.positions().keys())
+        for stream in gone:
+            self._places.drop(stream)
+        if gone:
+            self._told.append(Unsubscribed(gone))
+        if more := {stream: state for stream, state in streams.items() if stream not in gone}:
+            self._subscribed(more, frozenset())
+
     def _finished(self, call: Call) -> None:
         if not call.done():
             return
@@ -276,12 +291,3 @@ class Session:
             self._places.drop(stream)
         if drops:
             self._told.append(Unsubscribed(frozenset(gone)))
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Raises Unreadable for a message that lacks a field, or has one of another type."""
-    try:
-        yield
-    except UNREADABLE as error:
-        raise Unreadable(f"a message that can't be read: {error!r}") from error

@@ -6,6 +6,7 @@ from feed.client.events import (
     Fault,
     Granted,
     Heartbeat,
+    Subscribed,
     Unsubscribed,
 )
 from feed.client.session import Session
@@ -149,3 +150,23 @@ def test_bars_of_different_length_are_streams_of_their_own() -> None:
     hear(session, {"T": "subscription", "id": command["id"], "streams": granted})
     events = hear(session, {**bar, "q": 5}, {**bar, "q": 900, "kind": "bars1s"}, {**bar, "q": 6})
     assert [(event.stream, event.seq) for event in events] == [("bars:AAPL", 5), ("bars1s:AAPL", 900), ("bars:AAPL", 6)]  # type: ignore[union-attr]
+
+
+def test_a_renewed_token_that_grants_less_or_more_changes_what_comes() -> None:
+    session = subscribed(wanted={("trades", "AAPL"): Terms(), ("trades", "MSFT"): Terms(), ("trades", "*"): Terms()})
+    hear(session, answer(session, MSFT=state(3)))
+    unasked = {"T": "subscription", "trades": ["AAPL", "*"], "quotes": [], "bars": [], "bars1s": []}
+    said = {**unasked, "streams": {"trades:MSFT": state(3), "trades:IBM": state(7)}}
+    assert hear(session, said) == [
+        Unsubscribed(frozenset({"trades:MSFT"})),
+        Subscribed({"trades:IBM": Granted("e1", 7)}),
+    ]
+    assert seqs(hear(session, trade(8, S="IBM"), trade(11))) == [8, 11]
+    assert session.positions() == {STREAM: Position("e1", 11), "trades:IBM": Position("e1", 8)}
+    session.disconnected()
+    session.connected()
+    asked = []
+    while (command := session.command()) is not None:
+        asked += command["trades"]
+        hear(session, {"T": "subscription", "id": command["id"], "streams": {}})
+    assert sorted(asked) == ["*", "AAPL"]
