@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 SECRET = "FEED_SECRET"
 
 
-def _take_secret(context: click.Context, option: click.Parameter, key: str | None) -> str | None:
-    """The key as it is given. Its secret is no setting, and leaves the environment before the settings are read."""
-    del option
-    context.obj = os.environ.pop(SECRET, "")
-    return key
-
-
 @click.command()
 @click.argument("url")
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...")
@@ -33,8 +26,6 @@ def _take_secret(context: click.Context, option: click.Parameter, key: str | Non
     "--key",
     default="",
     metavar="fk_...",
-    callback=_take_secret,
-    is_eager=True,
     help=f"The key to present. Its secret comes from {SECRET}, from --secret-file, or is asked for.",
 )
 @click.option("--secret-file", type=click.Path(path_type=Path), metavar="FILE", help="Has the secret of --key.")
@@ -113,7 +104,7 @@ def read_token(path: Path) -> str:
 
 def _secret(path: Path | None) -> str:
     """Never an argument: everyone on the machine sees those. Raises Misused."""
-    given = str(click.get_current_context().obj)
+    given = os.environ.get(SECRET, "")
     if path is not None:
         try:
             return path.read_text().strip()

@@ -106,7 +106,9 @@ function letIn(may) {
 }
 
 function turnedAway(state) {
-  const why = reason(state, kindOf(credentials), view.feed);
+  const held = kindOf(credentials);
+  link.again = held === "" || stillGood(state);
+  const why = reason(state, held, view.feed);
   if (!stillGood(state)) credentials = null;
   barred = true;
   letIn(false);

@@ -18,7 +18,7 @@ export class Summary {
     const [tone, text] = describe(link, board, nowMs);
     flag(pill, "tone", tone);
     put(state, text);
-    retry.hidden = !["waiting", "stopped"].includes(link.name);
+    retry.hidden = !["waiting", "stopped"].includes(link.name) || link.again === false;
   }
 
   totals(board, nowMs, heardAt) {

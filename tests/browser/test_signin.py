@@ -260,6 +260,20 @@ def test_text_from_the_network_is_only_ever_text(page: Any, gateway: GuardedGate
     assert complaints(page) == []
 
 
+CONTRAST = """
+(node) => {
+  const light = (colour) => {
+    const parts = colour.match(/[0-9.]+/g).slice(0, 3).map((part) => part / 255);
+    const linear = parts.map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  };
+  const {color, backgroundColor} = getComputedStyle(node);
+  const [dark, bright] = [light(color), light(backgroundColor)].sort((a, b) => a - b);
+  return (bright + 0.05) / (dark + 0.05);
+}
+"""
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (390, "dark"), (1280, "dark")])
 def test_fits_the_width_of_the_screen(page: Any, gateway: GuardedGateway, width: int, scheme: str) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -268,7 +282,10 @@ def test_fits_the_width_of_the_screen(page: Any, gateway: GuardedGateway, width:
     sign_in(page, "fs_wrong")
     until(page.locator(WHY), "does not accept")
     until(page.locator("[data-cell=state]"), "Disconnected (4501)")
+    assert not page.get_by_role("button", name="Reconnect now").is_visible()
     shot(page, f"{width}-{scheme}")
+    for painted in ("fieldset input:checked + span", "[data-cell=enter]", ".entry input >> nth=0"):
+        assert page.locator(f".signin {painted}").evaluate(CONTRAST) >= 4.5
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sign_in_by_token(page)
     live(page)
