@@ -18,7 +18,7 @@ from feed.gateway.drain import NOTICE, farewell
 from feed.gateway.forms import form_of
 from feed.gateway.guests import NOTICE as EXPIRING
 from feed.gateway.guests import Guests, ending
-from feed.gateway.http import Rest, Visitor, answer_faults
+from feed.gateway.http import Rest, Visitor, faults_answered
 from feed.gateway.message import Message
 from feed.gateway.session import SLOW
 from feed.gateway.status import STALE
@@ -100,7 +100,7 @@ def rest(query: str) -> bytes:
     request = make_mocked_request("GET", f"/v2/binance/{query}", match_info={"feed": "binance"})
     asked = getattr(Rest(["binance"], Shelf(), Guests(Anyone()), lambda _: Visitor(None, "")), path)  # type: ignore[arg-type]
     with mock.patch("time.time_ns", return_value=RECV + 12_000_000):
-        response = asyncio.run(answer_faults(request, asked))
+        response = asyncio.run(faults_answered(lambda _: None)(request, asked))
     assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
     return response.body

@@ -25,11 +25,14 @@ class Doorway(Protocol):
 
 
 class Caller(web.RequestHandler):
-    """`counted` where it counts against the limits of `address`; `made` once it had a transport."""
+    """`counted` where it counts against the limits of `address`, `secure` where it speaks TLS; `made` once it had a
+    transport."""
 
-    __slots__ = ("_door", "_left_bytes", "_understood", "address", "counted", "made")
+    __slots__ = ("_door", "_left_bytes", "_understood", "address", "counted", "made", "secure")
 
-    def __init__(self, door: Doorway, server: web.Server, address: str, counted: bool, head_bytes: int) -> None:
+    def __init__(
+        self, door: Doorway, server: web.Server, address: str, *, counted: bool, secure: bool, head_bytes: int
+    ) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -42,6 +45,7 @@ class Caller(web.RequestHandler):
         )
         self.address = address
         self.counted = counted
+        self.secure = secure
         self.made = False
         self._door = door
         self._left_bytes = head_bytes

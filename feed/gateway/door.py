@@ -136,7 +136,14 @@ class Door:
     def _welcome(self, connection: socket.socket, address: str, counted: bool) -> None:
         assert self._server is not None
         connection.setblocking(False)
-        caller = Caller(self, self._server, address, counted, self._knobs.max_header_bytes)
+        caller = Caller(
+            self,
+            self._server,
+            address,
+            counted=counted,
+            secure=self._tls is not None,
+            head_bytes=self._knobs.max_header_bytes,
+        )
         self._open += 1
         self._unheard[caller] = time.monotonic()
         task = asyncio.get_running_loop().create_task(self._greet(connection, caller))

@@ -1,9 +1,7 @@
 """What every request passes first: by which name it calls, where it began, how many such there are."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -44,39 +42,41 @@ class Entrance:
     def origination(self, request: web.Request) -> Origination:
         """Where a request began."""
         chain, schemes = (request.headers.getall(name, ()) for name in ("X-Forwarded-For", "X-Forwarded-Proto"))
-        return self._proxies.origination(request.remote or "", request.secure, tuple(chain), tuple(schemes))
+        # what aiohttp knows of it too, it keeps for as long as a WebSocket lives
+        caller = caller_of(request)
+        return self._proxies.origination(caller.address, caller.secure, tuple(chain), tuple(schemes))
 
     def allows_origin(self, request: web.Request) -> bool:
         """Whether the page that sends a request may; programs, which are no pages, always may."""
         origins, hosts = (request.headers.getall(name, ()) for name in ("Origin", "Host"))
         return self._origins.allow(tuple(origins), tuple(hosts), self.origination(request).secure)
 
-    @web.middleware
-    async def check(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """The first middleware. Raises HTTPMisdirectedRequest, and HTTPTooManyRequests for what a proxy passed on."""
+    def check(self, request: web.Request) -> None:
+        """What comes before all else. Raises HTTPMisdirectedRequest, and HTTPTooManyRequests for what a proxy passed
+        on."""
         caller_of(request).understood()
         if not self._names.allow(tuple(request.headers.getall("Host", ()))):
             metrics.GATEWAY_HANDSHAKES.labels("host").inc()
             raise web.HTTPMisdirectedRequest(text="not served by this name: gateway.hosts has those that are\n")
         origination = self.origination(request)
-        if origination.forwarded:
-            verdict = self.arrivals.ask(origination.address, time.monotonic())
-            if verdict is not Verdict.WELCOME:
-                metrics.GATEWAY_HANDSHAKES.labels(verdict.value).inc()
-                raise web.HTTPTooManyRequests(
-                    text="too much from this address\n", headers={"Retry-After": str(RETRY_AFTER_S)}
-                )
-        response: web.StreamResponse = await handler(request)
-        return response
-
-    @contextmanager
-    def present(self, origination: Origination) -> Iterator[None]:
-        """While a WebSocket that came through a proxy is open, it counts against its own address."""
         if not origination.forwarded:
-            yield
             return
+        verdict = self.arrivals.ask(origination.address, time.monotonic())
+        if verdict is not Verdict.WELCOME:
+            metrics.GATEWAY_HANDSHAKES.labels(verdict.value).inc()
+            raise web.HTTPTooManyRequests(
+                text="too much from this address\n", headers={"Retry-After": str(RETRY_AFTER_S)}
+            )
+
+    def enter(self, request: web.Request) -> str:
+        """A WebSocket that came through a proxy counts against its own address, until `leave` is told what this
+        returned."""
+        origination = self.origination(request)
+        if not origination.forwarded:
+            return ""
         self.arrivals.enter(origination.address, time.monotonic())
-        try:
-            yield
-        finally:
-            self.arrivals.leave(origination.address)
+        return origination.address
+
+    def leave(self, entered: str) -> None:
+        if entered:
+            self.arrivals.leave(entered)

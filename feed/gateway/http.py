@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from feed import metrics
 from feed.access.principal import Credentials, Refused
@@ -131,20 +132,25 @@ class Rest:
         return feed, grant
 
 
-@web.middleware
-async def answer_faults(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Turns what REST handlers raise into answers with a code and a sentence."""
-    try:
-        response: web.StreamResponse = await handler(request)
-    except ProtocolError as fault:
-        if isinstance(fault, NotGranted):
-            metrics.GATEWAY_REFUSALS.labels(fault.what).inc()
-        status = STATUS[fault.code]
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-        return _json(_error(int(fault.code), TEXT[fault.code], fault.detail), status, headers)
-    except BusDown as error:
-        return _json(_error(503, "the bus did not answer", str(error)), 503, {"Retry-After": "1"})
-    return response
+def faults_answered(check: Callable[[web.Request], None]) -> Middleware:
+    """Turns what handlers raise into answers with a code and a sentence. `check` sees each request first: a middleware
+    of its own would cost every WebSocket another frame for as long as it lives."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            check(request)
+            return await handler(request)
+        except ProtocolError as fault:
+            if isinstance(fault, NotGranted):
+                metrics.GATEWAY_REFUSALS.labels(fault.what).inc()
+            status = STATUS[fault.code]
+            headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+            return _json(_error(int(fault.code), TEXT[fault.code], fault.detail), status, headers)
+        except BusDown as error:
+            return _json(_error(503, "the bus did not answer", str(error)), 503, {"Retry-After": "1"})
+
+    return answer
 
 
 def _check(grant: Grant, streams: list[Stream]) -> None:

@@ -20,7 +20,7 @@ from feed.gateway.drain import close_all
 from feed.gateway.entrance import Entrance
 from feed.gateway.feeds import Feeds
 from feed.gateway.guests import Guests
-from feed.gateway.http import Rest, Visitor, answer_faults
+from feed.gateway.http import Rest, Visitor, faults_answered
 from feed.gateway.page import add_page
 from feed.gateway.session import Session
 from feed.gateway.socket import Socket
@@ -76,15 +76,16 @@ class Gateway:
         self.port = 0
 
     async def start(self) -> None:
-        """Binds. Raises OSError where the address is taken."""
+        """Reads keys and binds. Raises OSError where the address is taken."""
         self._feeds = Feeds(self._values, self._settings.feeds)
-        app = web.Application(middlewares=[self._entrance.check, answer_faults])
+        app = web.Application(middlewares=[faults_answered(self._entrance.check)])
         add_page(app, self._feeds.names)
         app.add_routes([web.get("/v2/{feed}", self._stream)])
         app.add_routes(Rest(self._feeds.names, self._store, self._guests, self._visitor).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
         assert self._runner.server is not None
+        await self._authenticator.prepare()  # whoever is told that this listens may come at once
         self.port = self._door.open(self._runner.server, shares_port=self._shares_port)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -192,10 +193,11 @@ class Gateway:
         connections = metrics.GATEWAY_CONNECTIONS.labels(feed)
         connections.inc()
         self._sessions.add(session)
+        entered = self._entrance.enter(request)
         try:
-            with self._entrance.present(self._entrance.origination(request)):
-                await session.run(credentials)
+            await session.run(credentials)
         finally:
+            self._entrance.leave(entered)
             connections.dec()
             self._forget(session)
         return socket
