@@ -14,13 +14,17 @@ HEADERS: Final = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
     ),
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+# Of all other answers: another page can neither include one nor have it taken for something that it is not.
+OTHERS: Final = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 
 
 def add_page(app: web.Application, feeds: Iterable[str]) -> None:
-    """Adds `/` and `/web/NAME`. The page learns the feeds from a token in its HTML."""
+    """Adds `/` and `/web/NAME`, and headers to every answer. The page learns the feeds from a token in its HTML."""
     folder = files("feed").joinpath("web")
     page = folder.joinpath("index.html").read_text().replace("{{feeds}}", ",".join(feeds))
 
@@ -28,8 +32,7 @@ def add_page(app: web.Application, feeds: Iterable[str]) -> None:
         return web.Response(text=page, content_type="text/html")
 
     async def guard(request: web.Request, response: web.StreamResponse) -> None:
-        if request.match_info.route.resource in resources:
-            response.headers.update(HEADERS)
+        response.headers.update(HEADERS if request.match_info.route.resource in resources else OTHERS)
 
     (root,) = app.add_routes([web.get("/", index)])
     resources = (root.resource, app.router.add_static("/web", str(folder)))

@@ -44,3 +44,14 @@ def test_nothing_else_is_served(redis_url: str, path: str) -> None:
             assert answer.status in (403, 404)
 
     play(scene)
+
+
+def test_other_answers_are_taken_for_nothing_else_and_included_nowhere(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url) as stage, aiohttp.ClientSession() as http:
+            for path in ("/v2/sim/symbols", "/v2/nope/symbols", "/v2/sim"):
+                async with http.get(f"http://{stage.address}{path}") as answer:
+                    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+    play(scene)
