@@ -24,6 +24,8 @@ class Keys(Protocol):
     @property
     def ready(self) -> bool: ...
 
+    async def look(self) -> None: ...
+
     async def run(self) -> None: ...
 
 
@@ -57,6 +59,12 @@ class KeysAndTokens:
         if self._keys is not None and not self._keys.ready:
             return "the keys were not read yet"
         return "the issuer's keys were not read yet" if self._tokens is not None and not self._tokens.ready else ""
+
+    async def prepare(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for judge in (self._keys, self._tokens):
+                if judge is not None:
+                    group.create_task(judge.look())
 
     async def run(self) -> None:
         """Follows keys and signers until cancelled."""

@@ -82,7 +82,7 @@ class Jwks:
         self._running = True
         try:
             while True:
-                await self._look()
+                await self.look()
                 try:
                     async with asyncio.timeout(min(self._refresh_s, AGAIN_S) if self._failing else self._refresh_s):
                         await self._wanted.wait()
@@ -92,7 +92,8 @@ class Jwks:
             self._running = False
             self._read()
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Reads the set; one that can't be read is told of in the log, once, and changes nothing."""
         self._asked_at = self._clock()
         self._wanted.clear()
         if self._reading is None:

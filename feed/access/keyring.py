@@ -1,6 +1,7 @@
 """The keys as a process knows them: read at its start, followed as they change, and asked for each client."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,11 @@ from feed.settings import Values
 # A key that is made works after a second at most, and one that is revoked ends within five: one small question a second
 # costs nothing.
 POLL_S: Final = 1.0
+# Who is refused may have a key or a secret that was made a moment ago: the store is asked about it first, for all such
+# clients together, and so often at most.
+AGAIN_S: Final = 0.05
+WAIT_S: Final = 2.0
+MAYBE_NEW: Final = (Fault.NO_KEY, Fault.BAD_SECRET)
 # How a store that can't be read fails; what it held before goes on to count.
 UNREADABLE: Final = (BusDown, BusRefused, BrokenFile, OSError)
 
@@ -57,6 +63,9 @@ class Keyring:
         self._raw: dict[str, bytes] = {}
         self._records: dict[str, KeyRecord] = {}
         self._trouble = ""
+        self._running = False
+        self._wanted = asyncio.Event()
+        self._looked = asyncio.Event()  # set when a look has ended that began after this was made
 
     @property
     def ready(self) -> bool:
@@ -82,6 +91,10 @@ class Keyring:
             raise Refused(Why.UNAVAILABLE, who)
         record = self.lookup(credentials.key)
         fault = check(record, credentials.secret, self._clock())
+        if fault in MAYBE_NEW and who and self._running:
+            await self._look_soon()
+            record = self.lookup(credentials.key)
+            fault = check(record, credentials.secret, self._clock())
         if record is None or fault is not None:
             raise Refused(Why(fault or Fault.NO_KEY), who)
         return Principal(record.id, record.grant, proof=proof(digest(credentials.secret)))
@@ -92,13 +105,29 @@ class Keyring:
         return None if fault is None else Why(fault)
 
     async def run(self) -> None:
-        """Looks for changes each second, until cancelled."""
+        """Looks for changes each second, and when somebody is about to be refused, until cancelled."""
+        self._running = True
         try:
             while True:
+                self._wanted.clear()
+                looked, self._looked = self._looked, asyncio.Event()
                 await self.look()
-                await asyncio.sleep(POLL_S)
+                looked.set()
+                await asyncio.sleep(AGAIN_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S - AGAIN_S):
+                        await self._wanted.wait()
         finally:
+            self._running = False
+            self._looked.set()
             await self._store.close()
+
+    async def _look_soon(self) -> None:
+        """Waits for a look that begins from now on; not for long, where the store is away."""
+        self._wanted.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_S):
+                await self._looked.wait()
 
     async def look(self) -> None:
         """Reads what changed. A store that can't be read is told of in the log, once, and changes nothing."""

@@ -20,15 +20,22 @@ def presented(headers: Headers, cookie_name: str = "", origin_ok: bool = False) 
     """`Authorization: Bearer`, the APCA headers, or the session cookie; None where there is none of them.
 
     The cookie counts where it has a name (`auth.cookie`) and one Origin header comes with it that is allowed
-    (`origin_ok`): browsers send cookies from every page. Credentials in two ways, or twice in one, give what every
+    (`origin_ok`), or none where the browser says that it asks for a page of the same origin: browsers send cookies from
+    every page, and an Origin with all that a page asks for but what it only reads from its own. Credentials in two ways, or twice in one, give what every
     authenticator refuses: whichever were chosen, somebody else on the way may choose the other.
     """
     found = [*_bearer(headers), *_key(headers)]
-    if cookie_name and origin_ok and len(headers.getall("Origin", [])) == 1:
+    if cookie_name and origin_ok and _of_a_page(headers):
         found += _cookie(headers, cookie_name)
     if not found:
         return None
     return found[0] if len(found) == 1 else CONFLICT
+
+
+def _of_a_page(headers: Headers) -> bool:
+    origins = headers.getall("Origin", [])
+    # a page can't set headers of this name; only browsers do
+    return len(origins) == 1 or (not origins and headers.getall("Sec-Fetch-Site", []) == ["same-origin"])
 
 
 def _bearer(headers: Headers) -> list[Credentials]:

@@ -73,6 +73,10 @@ class Authenticator(Protocol):
         """Why nobody can be judged yet; empty where all is well."""
         ...
 
+    async def prepare(self) -> None:
+        """Reads keys and signers once, so that the first client is judged; what can't be read is left to `run`."""
+        ...
+
     async def run(self) -> None:
         """Follows keys and signers as they change, until cancelled."""
         ...
@@ -91,6 +95,9 @@ class Anyone:
 
     def not_ready(self) -> str:
         return ""
+
+    async def prepare(self) -> None:
+        return
 
     async def run(self) -> None:
         return

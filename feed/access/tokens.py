@@ -63,6 +63,11 @@ class Tokens:
         """
         return Why.EXPIRED if principal.expires is None or now >= principal.expires else None
 
+    async def look(self) -> None:
+        """Reads the issuer's keys once."""
+        if self._jwks is not None:
+            await self._jwks.look()
+
     async def run(self) -> None:
         """Follows the issuer's keys, until cancelled."""
         if self._jwks is None:

@@ -145,6 +145,8 @@ class Session:
                     self._receive((message.type, message.data))
                 elif message.type is WSMsgType.PING:
                     self._put(frame(PONG, message.data))
+                if self._ending is not None:
+                    break  # what waits to be read may be much, and nobody listens to it any more
         finally:
             if deadline is not None:
                 deadline.cancel()

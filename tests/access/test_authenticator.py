@@ -1,6 +1,7 @@
 """Each way to present credentials is judged by who can, in each mode, and refused where nobody does."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ class Keys:
 
     def __init__(self) -> None:
         self.revoked = False
-        self.runs = 0
+        self.runs = self.looks = 0
         self.ready = True
 
     async def authenticate(self, credentials: Credentials) -> Principal:
@@ -39,6 +40,9 @@ class Keys:
     def standing(self, principal: Principal, now: float) -> Why | None:  # noqa: ARG002 - it has no end
         assert principal.id == KEY
         return Why.REVOKED if self.revoked else None
+
+    async def look(self) -> None:
+        self.looks += 1
 
     async def run(self) -> None:
         self.runs += 1
@@ -144,3 +148,14 @@ def test_nobody_is_sent_here_before_keys_and_signers_were_read() -> None:
     assert both.not_ready() == "the keys were not read yet"
     unread = KeysAndTokens(None, Tokens(auth(jwt_jwks="/nowhere/jwks.json")))
     assert unread.not_ready() == "the issuer's keys were not read yet"
+
+
+def test_keys_and_signers_are_read_before_the_first_client_comes(tmp_path: Path) -> None:
+    path = tmp_path / "jwks.json"
+    path.write_text('{"keys": []}')
+    keys = Keys()
+    both = KeysAndTokens(keys, Tokens(auth(jwt_jwks=str(path))))
+    assert both.not_ready() == "the issuer's keys were not read yet"
+    asyncio.run(both.prepare())
+    assert keys.looks == 1
+    assert both.not_ready() == ""

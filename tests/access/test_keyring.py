@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from structlog.testing import capture_logs
@@ -220,6 +221,30 @@ def test_the_settings_choose_the_store(tmp_path: Path) -> None:
     assert isinstance(key_store(Values()), RedisKeys)
     file = Values.model_validate({"auth": {"key_file": str(tmp_path / "keys.json")}})
     assert isinstance(key_store(file), KeyFile)
+
+
+def test_a_key_or_a_secret_of_a_moment_ago_lets_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_S", 3_600.0)
+
+    async def main(store: KeyFile, writer: KeyFile) -> None:
+        await writer.change(lambda _: (OTHER.id, to_json(OTHER)))
+        ring = Keyring(store, lambda: NOW)
+        async with followed(ring):
+            assert (await refused(ring, Credentials(KEY.id, SECRET))).why is Why.NO_KEY
+            await writer.change(lambda _: (KEY.id, to_json(KEY)))
+            assert (await ring.authenticate(Credentials(KEY.id, SECRET))).id == KEY.id
+            await writer.change(lambda _: (KEY.id, to_json(rotated(KEY, digest("new"), 0.0, NOW))))
+            assert (await ring.authenticate(Credentials(KEY.id, "new"))).id == KEY.id
+            assert (await refused(ring, Credentials(KEY.id, SECRET))).why is Why.BAD_SECRET
+
+    with TemporaryDirectory() as folder:
+        asyncio.run(main(*(KeyFile(Path(folder) / "keys.json") for _ in range(2))))
+
+
+async def refused(ring: Keyring, credentials: Credentials) -> Refused:
+    with pytest.raises(Refused) as raised:
+        await ring.authenticate(credentials)
+    return raised.value
 
 
 @pytest.mark.parametrize("where", ["redis", "file"])

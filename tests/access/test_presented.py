@@ -74,3 +74,19 @@ def test_a_cookie_means_nothing_unless_it_has_a_name_and_the_origin_is_allowed()
 def test_credentials_are_not_printed() -> None:
     credentials = Credentials("kkk", "sss", "ttt")
     assert not any(secret in f"{credentials!r} {credentials}" for secret in ("kkk", "sss", "ttt"))
+
+
+@pytest.mark.parametrize(
+    ("sites", "counts"),
+    [
+        (["same-origin"], True),
+        (["same-site"], False),
+        (["cross-site"], False),
+        (["none"], False),
+        (["same-origin", "same-origin"], False),
+        ([], False),
+    ],
+)
+def test_without_an_origin_a_cookie_counts_for_the_gateways_own_page(sites: list[str], counts: bool) -> None:
+    headers = [COOKIE, *(("Sec-Fetch-Site", site) for site in sites)]
+    assert (found(*headers, cookie="session", origin_ok=True) is not None) == counts

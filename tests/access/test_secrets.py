@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from feed.access.authenticator import KeysAndTokens, authenticator_of
@@ -73,6 +73,8 @@ def test_no_text_of_credentials_shows(authenticator: Any, logged: io.StringIO, o
     }[way]
     told = refusal_of(authenticator, credentials) + f"{credentials} {credentials!r} {[credentials]}" + logged.getvalue()
     for text in (one, other):
+        # a traceback has lines of the code, and what is tried may be a piece of them
+        assume(text not in refusal_of(authenticator, Credentials("another", "another")) + f"{Credentials()}")
         assert text not in told
         assert repr(text)[1:-1] not in told
 

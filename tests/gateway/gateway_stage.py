@@ -118,6 +118,9 @@ class Doorkeeper:
     def not_ready(self) -> str:
         return ""
 
+    async def prepare(self) -> None:
+        return
+
     async def run(self) -> None:
         return
 
