@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 # Nothing but this gateway's own files and sockets, no inline script, no text ever parsed as HTML. `no-cache` has a
 # browser ask each time, so that a page never runs modules of two versions.
@@ -33,6 +33,7 @@ def add_page(app: web.Application, feeds: Iterable[str]) -> None:
 
     async def guard(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(HEADERS if request.match_info.route.resource in resources else OTHERS)
+        response.headers.pop(hdrs.SERVER, None)  # versions of what we run on are nobody's business
 
     (root,) = app.add_routes([web.get("/", index)])
     resources = (root.resource, app.router.add_static("/web", str(folder)))

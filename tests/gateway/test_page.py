@@ -55,3 +55,16 @@ def test_other_answers_are_taken_for_nothing_else_and_included_nowhere(redis_url
                     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
     play(scene)
+
+
+def test_no_answer_names_the_versions_that_it_runs_on(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url) as stage, aiohttp.ClientSession() as http:
+            base = f"http://127.0.0.1:{stage.gateway.port}"
+            for path in ("/", "/v2/sim/symbols", "/v2/nothing", "/nothing"):
+                async with http.get(base + path) as answer:
+                    assert "Server" not in answer.headers
+            async with http.ws_connect(f"{base}/v2/sim") as socket:
+                assert "Server" not in socket._response.headers
+
+    play(scene)
