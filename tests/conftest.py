@@ -11,6 +11,15 @@ from feed.bus.embedded import EmbeddedServer, ask, servers
 hypothesis.settings.register_profile("feed", deadline=None)
 hypothesis.settings.load_profile("feed")
 
+AT_ONCE = 3
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many tests run at a time. Those that are marked measure, or want the machine for themselves; and what a test
+    prints is only seen where it runs in this process."""
+    marked = config.getoption("markexpr") != "not chaos and not bench and not soak"
+    return 0 if marked or config.getoption("capture") == "no" else AT_ONCE
+
 
 @pytest.fixture(scope="session", params=["valkey", "redis"])
 def redis_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:

@@ -20,9 +20,11 @@ def presented(headers: Headers, cookie_name: str = "", origin_ok: bool = False) 
     """`Authorization: Bearer`, the APCA headers, or the session cookie; None where there is none of them.
 
     The cookie counts where it has a name (`auth.cookie`) and one Origin header comes with it that is allowed
-    (`origin_ok`), or none where the browser says that it asks for a page of the same origin: browsers send cookies from
-    every page, and an Origin with all that a page asks for but what it only reads from its own. Credentials in two ways, or twice in one, give what every
-    authenticator refuses: whichever were chosen, somebody else on the way may choose the other.
+    (`origin_ok`), because browsers send cookies from every page. What the gateway's own page only reads comes without
+    an Origin, and the browser says that it is of the same.
+
+    Credentials in two ways, or twice in one, give what every authenticator refuses: whichever were chosen, somebody
+    else on the way may choose the other.
     """
     found = [*_bearer(headers), *_key(headers)]
     if cookie_name and origin_ok and _of_a_page(headers):

@@ -150,7 +150,7 @@ def test_whatever_happens(redis_url: str, contiguous: bool, stories: int, monkey
             machine,
             settings=settings(
                 max_examples=stories,
-                derandomize=stories == 100,
+                derandomize=stories == 40,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -33,7 +33,9 @@ def test_a_report_is_read() -> None:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(180)
-@pytest.mark.skipif(COMMAND is None, reason="kosoku is not installed: it comes with the extra `test` where there is a wheel")
+@pytest.mark.skipif(
+    COMMAND is None, reason="kosoku is not installed: it comes with the extra `test` where there is a wheel"
+)
 @pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 @pytest.mark.parametrize("compression", [False, True], ids=["plain", "may-compress"])
 def test_every_case_passes(redis_url: str, tmp_path: Path, compression: bool) -> None:
