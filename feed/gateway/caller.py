@@ -31,7 +31,15 @@ class Caller(web.RequestHandler):
     __slots__ = ("_door", "_left_bytes", "_understood", "address", "counted", "made", "secure")
 
     def __init__(
-        self, door: Doorway, server: web.Server, address: str, *, counted: bool, secure: bool, head_bytes: int
+        self,
+        door: Doorway,
+        server: web.Server,
+        address: str,
+        *,
+        counted: bool,
+        secure: bool,
+        head_bytes: int,
+        line_bytes: int,
     ) -> None:
         super().__init__(
             server,
@@ -40,8 +48,8 @@ class Caller(web.RequestHandler):
             lingering_time=LINGER_S,
             access_log=None,  # type: ignore[arg-type]  # what it is for none, and what the runner passes too
             # the parser bounds lines, and we bound their sum
-            max_line_size=head_bytes // 2,
-            max_field_size=head_bytes // 2,
+            max_line_size=line_bytes,
+            max_field_size=line_bytes,
         )
         self.address = address
         self.counted = counted

@@ -39,6 +39,7 @@ class Door:
 
     def __init__(self, knobs: Gateway, arrivals: Arrivals, exempt: Callable[[str], bool], tls: Tls | None) -> None:
         self._knobs = knobs
+        self._line_bytes = knobs.max_header_bytes // 2  # one number for all, not one for each
         self._arrivals = arrivals
         self._exempt = exempt
         self._tls = tls
@@ -143,6 +144,7 @@ class Door:
             counted=counted,
             secure=self._tls is not None,
             head_bytes=self._knobs.max_header_bytes,
+            line_bytes=self._line_bytes,
         )
         self._open += 1
         self._unheard[caller] = time.monotonic()

@@ -1,6 +1,7 @@
 """The live page: files of `feed/web`, and what a browser may do with them."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
 
@@ -32,8 +33,11 @@ def add_page(app: web.Application, feeds: Iterable[str]) -> None:
         return web.Response(text=page, content_type="text/html")
 
     async def guard(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(HEADERS if request.match_info.route.resource in resources else OTHERS)
         response.headers.pop(hdrs.SERVER, None)  # versions of what we run on are nobody's business
+        if (
+            response.status != HTTPStatus.SWITCHING_PROTOCOLS
+        ):  # whose headers would stay in memory
+            response.headers.update(HEADERS if request.match_info.route.resource in resources else OTHERS)
 
     (root,) = app.add_routes([web.get("/", index)])
     resources = (root.resource, app.router.add_static("/web", str(folder)))

@@ -185,6 +185,7 @@ class Gateway:
             max_msg_size=self._settings.max_message_bytes + 1,  # aiohttp's is the first size that is refused
         )
         await socket.prepare(request)
+        socket.headers.clear()  # sent, and of no more use
         _count("accepted")
         credentials, address = self._visitor(request)
         session = Session(
