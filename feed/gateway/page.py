@@ -34,9 +34,7 @@ def add_page(app: web.Application, feeds: Iterable[str]) -> None:
 
     async def guard(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.pop(hdrs.SERVER, None)  # versions of what we run on are nobody's business
-        if (
-            response.status != HTTPStatus.SWITCHING_PROTOCOLS
-        ):  # whose headers would stay in memory
+        if response.status != HTTPStatus.SWITCHING_PROTOCOLS:  # whose headers would stay in memory
             response.headers.update(HEADERS if request.match_info.route.resource in resources else OTHERS)
 
     (root,) = app.add_routes([web.get("/", index)])
