@@ -78,7 +78,7 @@ def test_alpacas_client_presents_a_token_for_a_secret(redis_url: str, tmp_path: 
             stream.subscribe_trades(take, "BTC/USDT")
             task = asyncio.create_task(stream._run_forever())
             try:
-                await until(lambda: stage.hub.interest.cohorts)
+                await until(lambda: any(key.streams for key in stage.hub.interest.cohorts))
                 stage.trade(price=61_709.5)
                 await until(lambda: heard)
                 assert heard[0].price == 61_709.5
