@@ -124,7 +124,7 @@ def test_a_key_gets_what_it_includes(redis_url: str) -> None:
             stream, trades = client_of(stage, *key), Told()
             stream.subscribe_trades(trades.take, "*")
             async with running(stream):
-                await until(lambda: stage.hub.interest._cohort_of)
+                await until(lambda: any(key.kinds for key in stage.hub.interest.cohorts))
                 stage.trade("ETH/USDT")
                 stage.trade("BTC/USDT", price=61_709.5)
                 await until(lambda: trades.ticks)
