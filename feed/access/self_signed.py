@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-LOCALHOST: Final = ("localhost", "127.0.0.1", "::1")
+from feed.settings.types import LOOPBACK
+
 # Clocks of two machines differ by less.
 BACKDATED: Final = datetime.timedelta(hours=1)
 
@@ -20,7 +21,7 @@ class Pair(NamedTuple):
 
 
 def make_certificate(
-    folder: Path, hosts: Sequence[str] = LOCALHOST, *, name: str = "feed", lasts: datetime.timedelta | None = None
+    folder: Path, hosts: Sequence[str] = LOOPBACK, *, name: str = "feed", lasts: datetime.timedelta | None = None
 ) -> Pair:
     """Writes `NAME.cert.pem` and `NAME.key.pem` (mode 0600) for these names and addresses; good for a week unless
     `lasts` says otherwise, which may be over already."""

@@ -172,7 +172,7 @@ def from_json(key_id: str, data: bytes) -> KeyRecord:
     """
     try:
         fields = orjson.loads(data)
-        if not isinstance(fields, dict) or fields.get("v") != VERSION or fields["v"] is True:
+        if not isinstance(fields, dict) or _count("v", fields.get("v")) != VERSION:
             raise ValueError("of a version that is not known here")
         if not ID.fullmatch(key_id) or fields.keys() != FIELDS:
             raise ValueError("its id or its fields are not those of a key")

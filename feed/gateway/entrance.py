@@ -9,8 +9,9 @@ from feed import metrics
 from feed.gateway.address import Origination, Proxies, is_loopback
 from feed.gateway.arrivals import Arrivals, Verdict
 from feed.gateway.caller import caller_of
-from feed.gateway.origin import LOOPBACK_NAMES, Names, Origins
+from feed.gateway.origin import Names, Origins
 from feed.settings import Values
+from feed.settings.types import LOOPBACK
 
 # The burst that an address has is full again after five seconds; one second gives it its rate.
 RETRY_AFTER_S: Final = 1
@@ -33,7 +34,7 @@ class Entrance:
         self._proxies = Proxies(knobs.trusted_proxies)
         # without a proof of who one is, an address that only this machine reaches is what protects: a page from
         # anywhere whose name leads to 127.0.0.1 is of the same origin, and gives itself away by that name alone
-        self._names = Names(knobs.hosts or ((*LOOPBACK_NAMES, knobs.host) if relies else ()))
+        self._names = Names(knobs.hosts or ((*LOOPBACK, knobs.host) if relies else ()))
         self.every_page = self._origins.any
 
     def exempt(self, address: str) -> bool:

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 PORTS: Final = {"http": 80, "https": 443}
 ANY: Final = "*"
-LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Place(NamedTuple):

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field
 
 from feed.core.streams import FEED, SYMBOL
 
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+# The names by which a machine calls itself.
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Unit(NamedTuple):

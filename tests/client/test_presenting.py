@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from feed.access.self_signed import make_certificate
 from feed.client import client as client_module
 from feed.client import connection as module
 from feed.client.client import Client
 from feed.client.errors import CommandError, Refused
 from feed.client.events import Connected, Gap, Lost, Notice, Update
 from tests.client.bouncer import Bouncer, Issuer
-from tests.client.certificate import made
 from tests.client.reading import DEADLINE_S, all_until, one, reading, until, updates
 
 PAIR = {"key": "fk_a", "secret": "fs_b"}
@@ -232,7 +232,7 @@ def chain_of(error: BaseException | None) -> Iterator[BaseException]:
 @contextlib.contextmanager
 def answering(folder: Path, name: str = "127.0.0.1") -> Iterator[tuple[ssl.SSLContext, str]]:
     """A server's TLS, and the file of who signed its certificate."""
-    certificate, key = made(folder, name)
+    certificate, key = make_certificate(folder, [name])
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
     yield tls, str(certificate)

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from feed.access.principal import Authenticator, Credentials, Principal, Refused, Why
+from feed.access.principal import Anyone, Authenticator, Credentials, Principal, Refused, Why
 from feed.bus.publisher import Publisher
 from feed.core.grant import EVERYTHING, Grant
 from feed.core.ticks import NS_PER_S, TRADES, Bar, Quote, Tick, Trade
@@ -24,6 +24,9 @@ from feed.settings import Auth, Flush, History, Publish, Redis, Values
 from feed.settings import Gateway as GatewayKnobs
 
 BOTH = pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
+DEPTHS = pytest.mark.parametrize("depth", [1, 2])
+# the token that a Doorkeeper knows
+AUTH = {"action": "auth", "token": "t"}
 # what a depth-two answer says of a stream that never published
 START = {"epoch": None, "seq": 0, "rate": 0}
 PATIENCE_S = 10.0
@@ -83,7 +86,7 @@ async def until(true: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-class Doorkeeper:
+class Doorkeeper(Anyone):
     """An authenticator that knows one key and one token, and more where a test tells it; it may take its time."""
 
     required = True
@@ -114,15 +117,6 @@ class Doorkeeper:
         if principal.expires is not None and principal.expires <= now:
             return Why.EXPIRED
         return self.gone.get(principal.id)
-
-    def not_ready(self) -> str:
-        return ""
-
-    async def prepare(self) -> None:
-        return
-
-    async def run(self) -> None:
-        return
 
 
 class Client:

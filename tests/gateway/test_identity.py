@@ -9,8 +9,10 @@ from feed.core.grant import grant
 from feed.gateway.identity import UNPROVEN_MESSAGES
 from feed.settings import Auth
 from tests.gateway.gateway_stage import (
+    AUTH,
     AUTHENTICATED,
     BOTH,
+    DEPTHS,
     Doorkeeper,
     error,
     play,
@@ -20,8 +22,6 @@ from tests.gateway.gateway_stage import (
 )
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
-DEPTHS = pytest.mark.parametrize("depth", [1, 2])
-AUTH = {"action": "auth", "token": "t"}
 
 
 @DEPTHS

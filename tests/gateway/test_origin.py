@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feed.gateway.origin import LOOPBACK_NAMES, Names, Origins, host_of, origin_of
+from feed.gateway.origin import Names, Origins, host_of, origin_of
+from feed.settings.types import LOOPBACK
 
 OURS = "feed.example:8080"
 
@@ -102,7 +103,7 @@ def test_a_star_is_every_page_but_those_that_are_nobodys() -> None:
     ],
 )
 def test_a_name_bent_to_loopback_is_not_served(hosts: list[str], allowed: bool) -> None:
-    assert Names(LOOPBACK_NAMES).allow(hosts) is allowed
+    assert Names(LOOPBACK).allow(hosts) is allowed
 
 
 def test_without_a_list_any_name_is_good_but_not_two() -> None:

@@ -10,8 +10,10 @@ from feed.core.grant import EVERYTHING, grant
 from feed.core.ticks import KINDS
 from feed.settings import Auth
 from tests.gateway.gateway_stage import (
+    AUTH,
     AUTHENTICATED,
     BOTH,
+    DEPTHS,
     Client,
     Doorkeeper,
     error,
@@ -20,8 +22,6 @@ from tests.gateway.gateway_stage import (
 )
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
-DEPTHS = pytest.mark.parametrize("depth", [1, 2])
-AUTH = {"action": "auth", "token": "t"}
 
 
 @pytest.mark.parametrize("token", ["other", "unknown"])

@@ -11,10 +11,9 @@ from feed.bus.keys import RedisKeys
 from feed.core.grant import EVERYTHING
 from feed.core.keys import Kept, KeyRecord, digest, from_json, rotated, to_json
 from feed.settings import Auth, Redis
-from tests.gateway.gateway_stage import AUTHENTICATED, Stage, error, play, serving, subscription, until
+from tests.gateway.gateway_stage import AUTHENTICATED, DEPTHS, Stage, error, play, serving, subscription, until
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
-DEPTHS = pytest.mark.parametrize("depth", [1, 2])
 DESK = KeyRecord("fk_" + "a" * 16, "desk", EVERYTHING, (Kept(digest("old")),), created=0.0)
 OTHER = DESK._replace(id="fk_" + "b" * 16, name="other")
 AUTH = {"action": "auth", "key": DESK.id, "secret": "old"}

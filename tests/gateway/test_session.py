@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from feed.gateway import session
 from tests.gateway.gateway_stage import (
     AUTHENTICATED,
+    BOTH,
     T0,
     bar,
     error,
@@ -22,7 +23,6 @@ from tests.gateway.gateway_stage import (
 )
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
-BOTH = pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
 
 
 @BOTH

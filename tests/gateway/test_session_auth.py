@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 
 from tests.gateway.gateway_stage import (
     AUTHENTICATED,
+    BOTH,
     CONNECTED,
     Doorkeeper,
     error,
@@ -18,7 +19,6 @@ from tests.gateway.gateway_stage import (
 )
 
 pytestmark = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
-BOTH = pytest.mark.parametrize("packed", [False, True], ids=["json", "msgpack"])
 
 
 def test_auth_may_come_before_the_greeting_is_read_and_every_step_is_one_frame(redis_url: str) -> None:
