@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from prometheus_client.core import Metric
+from prometheus_client.core import Exemplar, Metric
 from prometheus_client.registry import Collector
 
 Labels = tuple[tuple[str, str], ...]
@@ -28,10 +28,19 @@ class Across(Enum):
     EACH = "each"  # none is: each worker's has its name as a label
 
 
+class Shown(NamedTuple):
+    """An exemplar: one of those that a bucket counts, and when it was, in Unix seconds."""
+
+    labels: Labels
+    value: float
+    at_s: float
+
+
 class Sample(NamedTuple):
     name: str
     labels: Labels
     value: float
+    shown: Shown | None = None
 
 
 class Family(NamedTuple):
@@ -45,7 +54,7 @@ class Family(NamedTuple):
 
 Rules = Mapping[str, Across]
 # a family's name to what it is and its values: one for each process that has the sample
-_Gathered = dict[str, tuple[Family, dict[tuple[str, Labels], list[float]]]]
+_Gathered = dict[str, tuple[Family, dict[tuple[str, Labels], list[tuple[float, Shown | None]]]]]
 
 
 def snapshot(registry: Collector) -> tuple[Family, ...]:
@@ -55,9 +64,22 @@ def snapshot(registry: Collector) -> tuple[Family, ...]:
             metric.name,
             metric.documentation,
             metric.type,
-            tuple(Sample(sample.name, tuple(sample.labels.items()), sample.value) for sample in metric.samples),
+            tuple(
+                Sample(sample.name, tuple(sample.labels.items()), sample.value, _shown(sample.exemplar))
+                for sample in metric.samples
+            ),
         )
         for metric in registry.collect()
+    )
+
+
+def of_plain(name: str, words: str, kind: str, samples: tuple[tuple[Any, ...], ...]) -> Family:
+    """The family of the tuples that it became on its way from another process."""
+    return Family(
+        name,
+        words,
+        kind,
+        tuple(Sample(name, labels, value, shown and Shown(*shown)) for name, labels, value, shown in samples),
     )
 
 
@@ -113,28 +135,40 @@ class Joined(Collector):
         for family in self._families():
             metric = Metric(family.name, family.words, family.kind)
             for sample in family.samples:
-                metric.add_sample(sample.name, dict(sample.labels), sample.value)
+                exemplar = sample.shown and Exemplar(dict(sample.shown.labels), *sample.shown[1:])
+                metric.add_sample(sample.name, dict(sample.labels), sample.value, exemplar=exemplar)
             yield metric
 
 
 def _gather(into: _Gathered, families: Iterable[Family], more: Labels) -> None:
     for family in families:
         _, values = into.setdefault(family.name, (family, {}))
-        for name, labels, value in family.samples:
-            values.setdefault((name, labels + more), []).append(value)
+        for name, labels, value, shown in family.samples:
+            values.setdefault((name, labels + more), []).append((value, shown))
 
 
 def _joined(gathered: _Gathered, rules: Rules) -> tuple[Family, ...]:
     return tuple(
-        family._replace(samples=tuple(_one(key, numbers, rule(family, rules)) for key, numbers in values.items()))
+        family._replace(samples=tuple(_one(key, found, rule(family, rules)) for key, found in values.items()))
         for family, values in gathered.values()
     )
 
 
-def _one(key: tuple[str, Labels], values: list[float], how: Across) -> Sample:
+def _one(key: tuple[str, Labels], found: list[tuple[float, Shown | None]], how: Across) -> Sample:
     name, labels = key
+    shown = max((each for _, each in found if each is not None), key=lambda each: each.at_s, default=None)
+    return Sample(name, labels, _value(name, [value for value, _ in found], how), shown)
+
+
+def _value(name: str, values: list[float], how: Across) -> float:
     if how is Across.LEAST or (how is Across.SUM and name.endswith(CREATED)):
-        return Sample(name, labels, min(values))
+        return min(values)
     if how is Across.SUM:
-        return Sample(name, labels, math.fsum(values))  # exactly rounded, so that the order does not matter
-    return Sample(name, labels, max(values) if how is Across.MOST else values[0])
+        return math.fsum(values)  # exactly rounded, so that the order does not matter
+    return max(values) if how is Across.MOST else values[0]
+
+
+def _shown(exemplar: Exemplar | None) -> Shown | None:
+    if exemplar is None or exemplar.timestamp is None:
+        return None
+    return Shown(tuple(exemplar.labels.items()), exemplar.value, float(exemplar.timestamp))

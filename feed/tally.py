@@ -4,14 +4,21 @@ prometheus-client takes a lock for each count, as its metrics may be counted fro
 counter, 2 us for a histogram, several times for each tick. These belong to one event loop and cost a fraction of that.
 """
 
+import time
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from prometheus_client import REGISTRY
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, Exemplar, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
+
+# A gauge of extremes forgets what is older than twice this, and nothing younger than this.
+EXTREME_S: Final = 30.0
+
+T = TypeVar("T")
 
 
 class Tally:
@@ -20,50 +27,164 @@ class Tally:
     __slots__ = ("value",)
 
     def __init__(self) -> None:
-        self.value = 0
+        self.value: float = 0
 
-    def inc(self, more: int = 1) -> None:
+    def inc(self, more: float = 1) -> None:
         self.value += more
 
 
-class Tallies(Collector):
-    """A counter with labels; `name` is without the ending `_total` that Prometheus shows."""
+class Level:
+    """A number that rises and falls. Set in one thread, or asked for at each scrape."""
 
-    def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry = REGISTRY) -> None:
-        self._name, self._text, self._labels = name, text, tuple(labels)
-        self._children: dict[tuple[str, ...], Tally] = {}
-        registry.register(self)
+    __slots__ = ("_read",)
 
-    def labels(self, *values: str) -> Tally:
-        """The number of these label values; the same one for the same values."""
-        return self._children.setdefault(_checked(self._labels, values), Tally())
+    def __init__(self) -> None:
+        self._read: Callable[[], float] = float
 
-    def describe(self) -> Iterable[CounterMetricFamily]:
-        return [CounterMetricFamily(self._name, self._text, labels=self._labels)]
+    def set(self, value: float) -> None:
+        self._read = lambda: value
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
-        for values, tally in self._children.items():
-            family.add_metric(values, tally.value)
-        yield family
+    def set_function(self, read: Callable[[], float]) -> None:
+        self._read = read
+
+    @property
+    def value(self) -> float:
+        return self._read()
+
+
+class Mark(NamedTuple):
+    """What was measured when a value fell into a bucket, shown as the bucket's exemplar: Unix time in seconds."""
+
+    stream: str
+    seq: int
+    value: float
+    at_s: float
 
 
 class Spread:
     """How values spread over buckets. Counted in one thread."""
 
-    __slots__ = ("_bounds", "counts", "sum")
+    __slots__ = ("_bounds", "counts", "marks", "sum")
 
     def __init__(self, bounds: list[float]) -> None:
         self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
+        self.marks: dict[int, Mark] = {}
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self._bounds, value)] += 1
-        self.sum += value
+    def observe(self, value: float, times: int = 1) -> int:
+        """Counts a value, as often as it stands for; answers its bucket, for `marks`."""
+        bucket = bisect_left(self._bounds, value)
+        self.counts[bucket] += times
+        self.sum += value * times
+        return bucket
 
 
-class Spreads(Collector):
+class Extreme:
+    """The largest value of the last half minute to minute; 0 where there was none. Counted in one thread."""
+
+    __slots__ = ("_before", "_now", "_since")
+
+    def __init__(self) -> None:
+        self._before = self._now = 0.0
+        self._since = -EXTREME_S
+
+    def observe(self, value: float, now_s: float) -> None:
+        """`now_s` is of `time.monotonic`."""
+        self._turn(now_s)
+        self._now = max(self._now, value)
+
+    def value(self, now_s: float) -> float:
+        self._turn(now_s)
+        return max(self._before, self._now)
+
+    def _turn(self, now_s: float) -> None:
+        passed = now_s - self._since
+        if passed >= EXTREME_S:
+            self._before = self._now if passed < 2 * EXTREME_S else 0.0
+            self._now, self._since = 0.0, now_s
+
+
+class Children(Collector, Generic[T]):
+    """A metric with labels, each set of whose values has a child that counts."""
+
+    def __init__(
+        self, name: str, text: str, labels: Sequence[str], child: Callable[[], T], registry: CollectorRegistry
+    ) -> None:
+        self.name, self._text, self.label_names = name, text, tuple(labels)
+        self._child = child
+        self._children: dict[tuple[str, ...], T] = {}
+        registry.register(self)
+
+    def labels(self, *values: str) -> T:
+        """The child of these label values; the same one for the same values."""
+        if len(values) != len(self.label_names):
+            raise ValueError(f"labels are {', '.join(self.label_names)}")
+        child = self._children.get(values)
+        if child is None:
+            child = self._children[values] = self._child()
+        return child
+
+    def describe(self) -> Iterable[Metric]:
+        return [self._family()]
+
+    def collect(self) -> Iterator[Metric]:
+        raise NotImplementedError
+
+    def _family(self) -> Metric:
+        raise NotImplementedError
+
+
+class Tallies(Children[Tally]):
+    """A counter with labels; `name` is without the ending `_total` that Prometheus shows."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry = REGISTRY) -> None:
+        super().__init__(name, text, labels, Tally, registry)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = self._family()
+        for values, tally in self._children.items():
+            family.add_metric(values, tally.value)
+        yield family
+
+    def _family(self) -> CounterMetricFamily:
+        return CounterMetricFamily(self.name, self._text, labels=self.label_names)
+
+
+class Levels(Children[Level]):
+    """A gauge of which there is nothing to be seen before its first child: not 0 in a process that it is not about."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry = REGISTRY) -> None:
+        super().__init__(name, text, labels, Level, registry)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = self._family()
+        for values, level in self._children.items():
+            family.add_metric(values, level.value)
+        yield family
+
+    def _family(self) -> GaugeMetricFamily:
+        return GaugeMetricFamily(self.name, self._text, labels=self.label_names)
+
+
+class Extremes(Children[Extreme]):
+    """A gauge with labels: the largest value of late."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry = REGISTRY) -> None:
+        super().__init__(name, text, labels, Extreme, registry)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = self._family()
+        now_s = time.monotonic()
+        for values, extreme in self._children.items():
+            family.add_metric(values, extreme.value(now_s))
+        yield family
+
+    def _family(self) -> GaugeMetricFamily:
+        return GaugeMetricFamily(self.name, self._text, labels=self.label_names)
+
+
+class Spreads(Children[Spread]):
     """A histogram with labels. `buckets` are upper bounds, included, rising; the infinite one is added."""
 
     def __init__(
@@ -74,33 +195,30 @@ class Spreads(Collector):
         buckets: Sequence[float],
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
-        self._name, self._text, self._labels = name, text, tuple(labels)
         self._bounds = list(buckets)
         self._words = [*map(floatToGoString, self._bounds), "+Inf"]
-        self._children: dict[tuple[str, ...], Spread] = {}
-        registry.register(self)
-
-    def labels(self, *values: str) -> Spread:
-        """The histogram of these label values; the same one for the same values."""
-        return self._children.setdefault(_checked(self._labels, values), Spread(self._bounds))
-
-    def describe(self) -> Iterable[HistogramMetricFamily]:
-        return [HistogramMetricFamily(self._name, self._text, labels=self._labels)]
+        super().__init__(name, text, labels, lambda: Spread(self._bounds), registry)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
+        family = self._family()
         for values, spread in self._children.items():
-            buckets = list(zip(self._words, map(float, accumulate(spread.counts)), strict=True))
+            counts = map(float, accumulate(spread.counts))
+            buckets = [
+                (word, count, _exemplar(mark)) if (mark := spread.marks.get(bucket)) else (word, count)
+                for bucket, (word, count) in enumerate(zip(self._words, counts, strict=True))
+            ]
             if self._bounds[0] >= 0:
                 family.add_metric(values, buckets, spread.sum)
                 continue
             # a sum that negative values may lower is no counter, and OpenMetrics forbids it
             family.add_metric(values, buckets, None)
-            family.add_sample(f"{self._name}_count", dict(zip(self._labels, values, strict=True)), buckets[-1][1])
+            labels = dict(zip(self.label_names, values, strict=True))
+            family.add_sample(f"{self.name}_count", labels, buckets[-1][1])
         yield family
 
+    def _family(self) -> HistogramMetricFamily:
+        return HistogramMetricFamily(self.name, self._text, labels=self.label_names)
 
-def _checked(labels: tuple[str, ...], values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(labels) != len(values):
-        raise ValueError(f"labels are {', '.join(labels)}")
-    return values
+
+def _exemplar(mark: Mark) -> Exemplar:
+    return Exemplar({"stream": mark.stream, "seq": str(mark.seq)}, mark.value, mark.at_s)

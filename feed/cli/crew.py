@@ -67,7 +67,7 @@ class Crew:
         self._stop = stop
         self._announced = False
         self._fatal: End | None = None
-        metrics.GATEWAY_WORKERS.set(count)
+        metrics.GATEWAY_WORKERS.labels().set(count)
 
     async def run(self, announce: Callable[[], None]) -> int:
         """Keeps the workers until `stop` is set, then has them let their clients go, all at the same time. Calls
@@ -85,7 +85,7 @@ class Crew:
                     if place.worker is not None:
                         place.worker.stop()
         finally:
-            metrics.GATEWAY_WORKERS_UP.set(0)
+            metrics.GATEWAY_WORKERS_UP.labels().set(0)
         if self._fatal is None:
             return 0 if all(task.result() for task in keeping) else 1
         if self._fatal.refusal is None:
@@ -112,7 +112,7 @@ class Crew:
         """Asks all workers how they are. One that does not answer in time counts with what it said last."""
         workers = [place.worker for place in self._places if place.worker is not None and place.listening]
         await asyncio.gather(*(worker.asked(SCRAPE_S) for worker in workers))
-        metrics.GATEWAY_WORKERS_UP.set(sum(worker.up for worker in workers))
+        metrics.GATEWAY_WORKERS_UP.labels().set(sum(worker.up for worker in workers))
 
     def families(self) -> tuple[Family, ...]:
         """The metrics of all workers and of this process, as those of one service."""

@@ -87,8 +87,8 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
         stack.push_async_callback(server.close)
         with binding("gateway", knobs.host, knobs.port, "--port", "gateway.port"):
             await server.start()
-        metrics.GATEWAY_WORKERS.set(1)
-        metrics.GATEWAY_WORKERS_UP.set(1)
+        metrics.GATEWAY_WORKERS.labels().set(1)
+        metrics.GATEWAY_WORKERS_UP.labels().set(1)
         await warn_of_no_keys(values)
         collect_rarely()
         address = url(knobs.host, server.port, scheme(values))

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgpack
 
-from feed.exposition import Family, Sample
+from feed.exposition import Family, of_plain
 
 # The parent's two words: one asks for a Report, and is given one for each time, in order; the other ends the worker.
 ASK: Final = b"?"
@@ -47,7 +47,7 @@ def unpack(body: bytes) -> Message:
     name, *fields = msgpack.unpackb(body, use_list=False)
     if name == Report.__name__:
         not_ready, families = fields
-        return Report(not_ready, tuple(_family(*family) for family in families))
+        return Report(not_ready, tuple(of_plain(*family) for family in families))
     return KINDS[name](*fields)
 
 
@@ -58,9 +58,3 @@ async def read(reader: asyncio.StreamReader) -> Message | None:
         return unpack(await reader.readexactly(length))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
-
-
-def _family(
-    name: str, words: str, kind: str, samples: tuple[tuple[str, tuple[tuple[str, str], ...], float], ...]
-) -> Family:
-    return Family(name, words, kind, tuple(Sample(*sample) for sample in samples))

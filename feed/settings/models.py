@@ -193,6 +193,11 @@ class Auth(Section):
         return self
 
 
+class Metrics(Section):
+    enabled: bool = True
+    symbols: Annotated[tuple[Symbol, ...], Field(max_length=20)] = ()
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -211,6 +216,7 @@ class Values(Section):
     drain: Drain = Drain()
     flush: Flush = Flush()
     auth: Auth = Auth()
+    metrics: Metrics = Metrics()
     log: Log = Log()
 
     @model_validator(mode="after")

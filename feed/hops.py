@@ -1,0 +1,28 @@
+"""One hop of a tick's way, as it is measured: its delays, and what those below zero prove."""
+
+import time
+
+from feed.tally import Extreme, Mark, Spread, Tally
+
+
+class Hop:
+    """A delay below zero is never clamped: it shows that the later clock runs behind the earlier one, by so much at
+    least. Counted in one thread."""
+
+    __slots__ = ("_negative", "_offset", "spread")
+
+    def __init__(self, spread: Spread, negative: Tally, offset: Extreme) -> None:
+        self.spread = spread
+        self._negative = negative
+        self._offset = offset
+
+    def observe(self, delay_s: float, times: int = 1) -> int:
+        """Counts a delay, as often as it stands for; answers its bucket, for `mark`."""
+        if delay_s < 0:
+            self._negative.inc(times)
+            self._offset.observe(-delay_s, time.monotonic())
+        return self.spread.observe(delay_s, times)
+
+    def mark(self, bucket: int, stream: str, seq: int, delay_s: float, now_ns: int) -> None:
+        """Says what was measured last in a bucket: a slow one can be looked for by its stream and number."""
+        self.spread.marks[bucket] = Mark(stream, seq, delay_s, now_ns / 1e9)
