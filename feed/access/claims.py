@@ -12,6 +12,7 @@ TOKEN_ID: Final = "jwt:"
 MAX_SUBJECT: Final = 128
 LISTS: Final = ("feeds", "kinds", "symbols")
 COUNTS: Final = ("max_connections", "max_symbols")
+FLAGS: Final = ("operator",)
 
 
 def principal_of(claims: Mapping[str, Any], claim: str, now: float, leeway_s: float) -> Principal:
@@ -41,8 +42,9 @@ def principal_of(claims: Mapping[str, Any], claim: str, now: float, leeway_s: fl
 
 
 def grant_of(entitlements: Any) -> Grant:
-    """The grant of a token's claim: an object of any of feeds, kinds, symbols, max_rate, max_connections, max_symbols.
-    What it leaves out is not restricted. Raises ValueError for anything else.
+    """The grant of a token's claim: an object of any of feeds, kinds, symbols, max_rate, max_connections, max_symbols,
+    operator. What it leaves out is not restricted, and nobody is an operator who is not called one. Raises ValueError
+    for anything else.
 
     A field that is not known refuses the token, and so does a null: a misspelt restriction must not widen.
     """
@@ -51,14 +53,20 @@ def grant_of(entitlements: Any) -> Grant:
     if unknown := sorted(entitlements.keys() - set(Grant._fields)):
         raise ValueError(f"entitlements: {unknown[0]!r} is not one of {', '.join(Grant._fields)}")
     for name, value in entitlements.items():
-        if name in LISTS:
-            good = isinstance(value, list) and all(isinstance(text, str) for text in value)
-        else:
-            # JSON's true is an int to Python
-            good = isinstance(value, int if name in COUNTS else int | float) and not isinstance(value, bool)
-        if not good:
-            raise ValueError(f"{name}: not a {'list of texts' if name in LISTS else 'number'}")
+        if (wrong := _wrong(name, value)) is not None:
+            raise ValueError(f"{name}: not {wrong}")
     return grant(**entitlements)
+
+
+def _wrong(name: str, value: Any) -> str | None:
+    """What an entitlement should be and is not; None where it is."""
+    if name in LISTS:
+        return None if isinstance(value, list) and all(isinstance(text, str) for text in value) else "a list of texts"
+    if name in FLAGS:
+        return None if isinstance(value, bool) else "true or false"
+    # JSON's true is an int to Python
+    number = isinstance(value, int if name in COUNTS else int | float) and not isinstance(value, bool)
+    return None if number else "a number"
 
 
 def _time(claims: Mapping[str, Any], name: str, who: str) -> float | None:

@@ -49,6 +49,7 @@ def key() -> None:
 @click.option(
     "--max-rate", type=float, default=0.0, metavar="R", help="Messages a second and stream at most; 0: every."
 )
+@click.option("--operator", is_flag=True, help="May see the service's own numbers, and who is connected.")
 @click.option("--expires", metavar="90d", help="When it ends: 90d, 24h, 30m.  [default: never]")
 @as_json
 @configured(redis_url, key_file)
@@ -61,6 +62,7 @@ def create(
     max_connections: int | None,
     max_symbols: int | None,
     max_rate: float,
+    operator: bool,
     expires: str | None,
     as_json: bool,
 ) -> None:
@@ -69,13 +71,14 @@ def create(
     \b
     Examples:
       feed key create --name desk7 --max-connections 5 --expires 90d
-      feed key create --name ops --json > ops.json
+      feed key create --name ops --operator --json > ops.json
     """
     from feed.core import keys
 
     if not keys.NAME.fullmatch(name):
         raise Misused(f"--name: {name!r} is not 1 to 64 of A-Z a-z 0-9 . _ @ - (and no fk_ in front)")
     allowed = _granted(_list(feeds), _list(kinds), _list(symbols), max_rate, max_connections, max_symbols)
+    allowed = allowed._replace(operator=operator)
     lasts_s = None if expires is None else _duration("--expires", expires)
     if lasts_s == 0:
         raise Misused(f"--expires: a key that ends after {expires} lets nobody in")

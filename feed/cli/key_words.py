@@ -62,6 +62,7 @@ def fields(record: "KeyRecord") -> dict[str, Any]:
         "max_connections": grant.max_connections,
         "max_symbols": grant.max_symbols,
         "max_rate": grant.max_rate,
+        "operator": grant.operator,
         "created": _iso(record.created),
         "expires": _iso(record.expires),
         "revoked": _iso(record.revoked),
@@ -86,7 +87,7 @@ def _lasts(record: "KeyRecord", now: float) -> str:
 
 
 def _allowed(record: "KeyRecord") -> list[str]:
-    """Feeds, kinds, symbols and limits, in words."""
+    """Feeds, kinds, symbols and limits, in words; what an operator may see besides stands with the last."""
     grant = record.grant
     symbols = sorted(grant.symbols)
     more = f" and {len(symbols) - SHOWN} more" if len(symbols) > SHOWN else ""
@@ -99,7 +100,8 @@ def _allowed(record: "KeyRecord") -> list[str]:
         ALL if grant.feeds is None else ", ".join(sorted(grant.feeds)),
         ALL if grant.kinds is None else ", ".join(kind for kind in KINDS if kind in grant.kinds),
         ALL if "*" in grant.symbols else ", ".join(symbols[:SHOWN]) + more,
-        ", ".join(f"{limit:g}{what}" for limit, what in limits if limit is not None) or "none",
+        (", ".join(f"{limit:g}{what}" for limit, what in limits if limit is not None) or "none")
+        + (", operator" if grant.operator else ""),
     ]
 
 

@@ -17,6 +17,7 @@ MAX_PATTERNS: Final = 1_000
 class Grant(NamedTuple):
     """Entitlements. `feeds` and `kinds` name what is granted, None is all; `symbols` are patterns, of which one must
     match. `max_rate` is in messages a second and stream, 0 is every tick; None of a limit is none of its own.
+    `operator` may see the service's own numbers and others' connections: the one entitlement that nobody has unasked.
     """
 
     feeds: frozenset[str] | None = None
@@ -25,6 +26,7 @@ class Grant(NamedTuple):
     max_rate: float = 0.0
     max_connections: int | None = None
     max_symbols: int | None = None
+    operator: bool = False
 
     def allows_feed(self, feed: str) -> bool:
         return self.feeds is None or feed in self.feeds
@@ -49,6 +51,7 @@ def grant(
     max_rate: float = 0.0,
     max_connections: int | None = None,
     max_symbols: int | None = None,
+    operator: bool = False,
 ) -> Grant:
     """A checked grant; None of feeds, kinds or symbols is all. Raises ValueError, naming the field and the value."""
     chosen = None if feeds is None else frozenset(feeds)
@@ -67,7 +70,7 @@ def grant(
     for name, limit in (("max_connections", max_connections), ("max_symbols", max_symbols)):
         if limit is not None and limit < 1:
             raise ValueError(f"{name}: {limit!r} is not at least 1")
-    return Grant(chosen, sorts, patterns, float(max_rate), max_connections, max_symbols)
+    return Grant(chosen, sorts, patterns, float(max_rate), max_connections, max_symbols, operator)
 
 
 @lru_cache(maxsize=4_096)

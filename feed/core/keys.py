@@ -63,7 +63,9 @@ class KeyRecord(NamedTuple):
         return Fault.EXPIRED if self.expires is not None and self.expires <= now else None
 
 
-FIELDS: Final = {"v", *KeyRecord._fields, *Grant._fields} - {"id", "grant"}
+# Left out where it is false: a version that does not know it must go on to read all keys but an operator's.
+OPERATOR: Final = "operator"
+FIELDS: Final = {"v", *KeyRecord._fields, *Grant._fields} - {"id", "grant", OPERATOR}
 
 
 class Stored(NamedTuple):
@@ -159,6 +161,8 @@ def to_json(record: KeyRecord) -> bytes:
     """The key as it is stored, without its id."""
     fields = record._asdict() | record.grant._asdict() | {"v": VERSION}
     del fields["id"], fields["grant"]
+    if not record.grant.operator:
+        del fields[OPERATOR]
     for field in ("feeds", "kinds", "symbols"):
         fields[field] = None if fields[field] is None else sorted(fields[field])
     fields["secrets"] = [one._asdict() for one in record.secrets]
@@ -174,7 +178,7 @@ def from_json(key_id: str, data: bytes) -> KeyRecord:
         fields = orjson.loads(data)
         if not isinstance(fields, dict) or _count("v", fields.get("v")) != VERSION:
             raise ValueError("of a version that is not known here")
-        if not ID.fullmatch(key_id) or fields.keys() != FIELDS:
+        if not ID.fullmatch(key_id) or fields.keys() - {OPERATOR} != FIELDS:
             raise ValueError("its id or its fields are not those of a key")
         return KeyRecord(
             id=key_id,
@@ -199,6 +203,7 @@ def _grant(fields: dict[str, Any]) -> Grant:
         _number("max_rate", fields["max_rate"]),
         _count("max_connections", fields["max_connections"]),
         _count("max_symbols", fields["max_symbols"]),
+        _flag(OPERATOR, fields.get(OPERATOR, False)),
     )
 
 
@@ -231,6 +236,12 @@ def _number(field: str, value: Any) -> float:
 
 def _optional(field: str, value: Any) -> float | None:
     return None if value is None else _number(field, value)
+
+
+def _flag(field: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{field}: not true or false")
+    return value
 
 
 def _count(field: str, value: Any) -> int | None:

@@ -97,6 +97,7 @@ def test_entitlements() -> None:
     wanted = Grant(frozenset({"sim"}), frozenset({"trades"}), frozenset({"BTC/*"}), 5.0, 2, 10)
     assert grant_of(found) == wanted
     assert grant_of({}) == EVERYTHING
+    assert [grant_of(each).operator for each in ({}, {"operator": False}, {"operator": True})] == [False, False, True]
     assert not grant_of({"feeds": []}).allows_feed("sim")
     assert not grant_of({"symbols": []}).allows_symbol("BTC/USDT")
 
@@ -124,6 +125,9 @@ def test_entitlements() -> None:
         {"max_connections": 2.5},
         {"max_connections": True},
         {"max_symbols": None},
+        {"operator": 1},
+        {"operator": "true"},
+        {"operator": None},
     ],
 )
 def test_entitlements_that_are_none(entitlements: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def test_a_key_lives_from_its_making_to_its_end(where: list[str]) -> None:
 
 def test_the_list_shows_all_but_secrets(where: list[str]) -> None:
     _, secret = made(feed_key("create", "--name", "desk7", *EVERYTHING, *where))
-    made(feed_key("create", "--name", "ops", *where))
+    made(feed_key("create", "--name", "ops", "--operator", *where))
     made(feed_key("rotate", "desk7", *where))
     feed_key("revoke", "ops", *where)
     result = feed_key("list", *where)
@@ -114,11 +114,12 @@ def test_the_list_shows_all_but_secrets(where: list[str]) -> None:
     assert head == ["name", "key", "state", "feeds", "kinds", "symbols", "limits"]
     by_name = {row[0]: row[2:] for row in rows}
     assert by_name["ops"][0].startswith("revoked 2")
-    assert by_name["ops"][1:] == ["all", "all", "all", "none"]
+    assert by_name["ops"][1:] == ["all", "all", "all", "none, operator"]
     assert re.fullmatch(r"until \d{4}-\d\d-\d\d, former secret until .* UTC", by_name["desk7"][0])
     assert by_name["desk7"][1:] == ["binance, sim", "trades, quotes", "BTC/*, ETH/USDT", "5 clients, 100 symbols, 5/s"]
     listed = json.loads(feed_key("list", "--json", *where).stdout)
     assert {key["name"]: key["state"] for key in listed} == {"desk7": "in force", "ops": "revoked"}
+    assert {key["name"]: key["operator"] for key in listed} == {"desk7": False, "ops": True}
     desk7 = next(key for key in listed if key["name"] == "desk7")
     assert (desk7["feeds"], desk7["max_rate"], len(desk7["former_secrets_end"])) == (["binance", "sim"], 5.0, 1)
     shown = result.output + json.dumps(listed)

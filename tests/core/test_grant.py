@@ -82,6 +82,10 @@ def test_nothing_said_is_everything() -> None:
     assert grant() == EVERYTHING
 
 
+def test_nobody_is_an_operator_unasked() -> None:
+    assert [grant().operator, EVERYTHING.operator, grant(operator=True).operator] == [False, False, True]
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

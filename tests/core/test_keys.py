@@ -176,6 +176,7 @@ records = st.builds(
         max_rate=st.floats(0, 1_000),
         max_connections=st.none() | st.integers(1, 9),
         max_symbols=st.none() | st.integers(1, 9),
+        operator=st.booleans(),
     ),
     secrets=st.lists(st.builds(Kept, digests, st.none() | times), min_size=1, max_size=keys.MAX_SECRETS).map(tuple),
     created=times,
@@ -187,6 +188,15 @@ records = st.builds(
 @given(records)
 def test_what_is_written_is_read(record: KeyRecord) -> None:
     assert from_json(record.id, to_json(record)) == record
+
+
+def test_only_an_operator_s_key_says_so_in_its_json() -> None:
+    # versions that know no operators read all others, and refuse these as they refuse all that they don't know
+    plain, operator = key(), key()._replace(grant=grant(feeds=["sim"], operator=True))
+    assert orjson.loads(to_json(plain)).keys() == keys.FIELDS
+    assert orjson.loads(to_json(operator)).keys() == keys.FIELDS | {"operator"}
+    assert not from_json(ID, to_json(plain)).grant.operator
+    assert from_json(ID, to_json(operator)).grant.operator
 
 
 @given(
@@ -218,6 +228,8 @@ def test_a_field_of_another_kind_is_read_as_it_was_written_or_not_at_all(field: 
     [
         ({"v": 2}, "of a version that is not known here"),
         ({"weekdays": ["mon"]}, "its fields are not those of a key"),  # it may be a restriction
+        ({"operator": None}, "operator: not true or false"),
+        ({"operator": 1}, "operator: not true or false"),
         ({"symbols": None}, "symbols: not a list"),
         ({"secrets": []}, "secrets: not a list of 1 to 4"),
         ({"secrets": [{"digest": "0" * 64, "until": None}] * 5}, "secrets: not a list of 1 to 4"),
