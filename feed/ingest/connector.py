@@ -34,6 +34,7 @@ class Connector:
         self.contiguous = venue.contiguous
         self._venue = venue
         self._subscriptions = venue.subscriptions(url)
+        self.symbol_count = sum(len(each.symbols) for each in self._subscriptions)
         self._knobs = knobs
         self._chance = chance
         self._connections: dict[Subscription, Connection] = {}

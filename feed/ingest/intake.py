@@ -32,7 +32,7 @@ class Intake:
         self._frames = metrics.INGEST_FRAMES.labels(feed)
         self._bytes = metrics.INGEST_BYTES.labels(feed)
         self._inexact = metrics.INGEST_INEXACT.labels(feed)
-        self._delay = metrics.HOP_DELAY.labels(feed, metrics.HOP_VENUE_INGEST)
+        self._hop = metrics.hop(feed, metrics.HOP_VENUE_INGEST)
 
     def lost(self) -> None:
         """The connection is gone. The sink hears of it before the next ticks, if it ever had any."""
@@ -57,7 +57,8 @@ class Intake:
                 ends = said
         self._frames.inc(len(received))
         self._bytes.inc(sum(len(frame) for _, frame in received))
-        self._inexact.inc(self._venue.inexact - inexact_before)
+        if self._venue.inexact > inexact_before:
+            self._inexact.inc(self._venue.inexact - inexact_before)
         if ticks:
             self._deliver(ticks)
         if ends is not None:
@@ -71,9 +72,7 @@ class Intake:
         self.ticks += len(ticks)
         self._sink.ticks(ticks)
         # A tick whose two times are the same has no time from its venue, so it can't tell a delay.
-        oldest = next((tick for tick in ticks if tick.ts_event != tick.ts_recv), None)
-        if oldest is not None:
-            self._delay.observe((oldest.ts_recv - oldest.ts_event) / NS_PER_S)
+        self._hop.observe_all([delay_ns / NS_PER_S for tick in ticks if (delay_ns := tick.ts_recv - tick.ts_event)])
 
     def _refuse(self, error: VenueError, frame: bytes) -> None:
         metrics.INGEST_PARSE_ERRORS.labels(self._venue.name, error.what).inc()

@@ -73,6 +73,7 @@ class Simulator:
     contiguous = frozenset({TRADES, QUOTES})
 
     def __init__(self, sim: Sim, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self.symbol_count = sim.symbols
         self._sim = sim
         self._now_ns = now_ns
         self._slice_s = min(max(SLICE_MIN_S, 0.5 / sim.ticks_per_s), SLICE_MAX_S)
@@ -119,7 +120,7 @@ class Simulator:
         pace = Pace(sim.ticks_per_s, sim.burst_every_s, sim.burst_factor)
         began_s, last_s, last_ns = time.monotonic(), 0.0, self._now_ns()
         told, tell_s = 0, 0.0
-        delay = metrics.HOP_DELAY.labels(FEED, metrics.HOP_VENUE_INGEST)
+        hop = metrics.hop(FEED, metrics.HOP_VENUE_INGEST)
         while not stop.is_set():
             await asyncio.sleep(self._slice_s)
             elapsed_s = time.monotonic() - began_s
@@ -130,7 +131,7 @@ class Simulator:
                 step_ns = span_ns // count
                 first_ns = now_ns - step_ns * (count - 1)
                 sink.ticks(market.ticks(count, first_ns, step_ns, now_ns))
-                delay.observe((now_ns - first_ns) / NS_PER_S)
+                hop.observe_all([before * step_ns / NS_PER_S for before in range(count)])
                 last_s, last_ns = elapsed_s, now_ns
             if pace.skipped > told and elapsed_s >= tell_s:
                 log.warning("simulator_too_slow", ticks_skipped=pace.skipped - told, ticks_per_s=sim.ticks_per_s)

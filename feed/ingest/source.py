@@ -11,7 +11,7 @@ class Sink(Protocol):
     """Takes ticks from a source. Its calls return at once and never fail: what it can't hold, it names in a gap."""
 
     def ticks(self, ticks: Sequence[Tick]) -> None:
-        """Ticks in the venue's order, all of one moment of receiving."""
+        """Trades and quotes in the venue's order, all of one moment of receiving. Bars are made of them here."""
         ...
 
     def history(self, trades: Sequence[Trade], since_ns: int) -> None:
@@ -32,6 +32,8 @@ class Source(Protocol):
     feed: str
     contiguous: frozenset[str]
     """Kinds whose venue ids rise by exactly one per symbol, so that a hole can be named by its ids."""
+    symbol_count: int
+    """How many symbols it is told to bring."""
 
     async def run(self, sink: Sink, stop: asyncio.Event) -> None:
         """Reads until `stop` is set. Reconnects by itself; raises only on faults of its own configuration or code."""

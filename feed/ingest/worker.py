@@ -2,15 +2,14 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
 import structlog
 
 from feed import metrics
 from feed.core.bars import BarBuilder, VenueClock
-from feed.core.ticks import KINDS, NS_PER_S, TRADES, Tick, Trade, kind_of
+from feed.core.ticks import KINDS, NS_PER_S, QUOTES, TRADES, Quote, Tick, Trade
 from feed.ingest.source import Source
 from feed.settings import Values
 
@@ -69,20 +68,29 @@ class Worker:
             grace_ns=int(values.ingest.bar_grace_s * NS_PER_S), contiguous=TRADES in source.contiguous
         )
         self._late = self._bars.late
+        self._ticked_ns = monotonic_ns()
         self._count = {kind: metrics.INGEST_TICKS.labels(source.feed, kind) for kind in KINDS}
         self._count_late = {kind: metrics.INGEST_LATE.labels(source.feed, kind) for kind in self._late}
+        metrics.INGEST_SYMBOLS.labels(source.feed).set(source.symbol_count)
+        metrics.INGEST_SILENT.labels(source.feed).set_function(self._silent_symbols)
+        metrics.INGEST_AGE.labels(source.feed).set_function(self._last_tick_age_s)
 
     def ticks(self, ticks: Sequence[Tick]) -> None:
         """Offers the ticks, and puts the trades among them into bars."""
-        offer, trade, last = self._publisher.offer, self._bars.trade, None
+        offer, trade, last, trades, quotes = self._publisher.offer, self._bars.trade, None, 0, 0
         for tick in ticks:
             if isinstance(tick, Trade):
                 trade(tick)
                 last = tick
+                trades += 1
+            elif isinstance(tick, Quote):
+                quotes += 1
             offer(tick)
+        self._ticked_ns = self._monotonic_ns()
         if last is not None:
-            self._clock.saw(last.ts_event, self._monotonic_ns())
-        self._counted(ticks)
+            self._clock.saw(last.ts_event, self._ticked_ns)
+        self._count[TRADES].inc(trades)
+        self._count[QUOTES].inc(quotes)
 
     def history(self, trades: Sequence[Trade], since_ns: int) -> None:
         """Puts the trades into bars. A bar that they complete is of the past as they are: not published."""
@@ -153,13 +161,16 @@ class Worker:
         bars = self._bars.close_until(venue_now)
         for bar in bars:
             self._publisher.offer(bar)
-        self._counted(bars)
+            self._count[bar.kind].inc()
         late = self._bars.late
         for kind, count in late.items():
             if count > self._late[kind]:
                 self._count_late[kind].inc(count - self._late[kind])
         self._late = late
 
-    def _counted(self, ticks: Iterable[Tick]) -> None:
-        for kind, count in Counter(map(kind_of, ticks)).items():
-            self._count[kind].inc(count)
+    def _silent_symbols(self) -> int:
+        silent = self._source.silent()
+        return self._source.symbol_count if silent is None else len(silent)
+
+    def _last_tick_age_s(self) -> float:
+        return (self._monotonic_ns() - self._ticked_ns) / NS_PER_S

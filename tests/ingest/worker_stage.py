@@ -73,6 +73,7 @@ class FakePublisher:
 class FakeSource:
     feed = FEED
     contiguous = frozenset({TRADES})
+    symbol_count = 3
 
     def __init__(self, act: Callable[[Sink], None] = lambda _: None) -> None:
         self.up = True
@@ -81,6 +82,7 @@ class FakeSource:
         self.deaf = False
         self.ended = False
         self.fault: Exception | None = None
+        self.quiet: frozenset[str] | None = frozenset()
 
     async def run(self, sink: Sink, stop: asyncio.Event) -> None:
         self.act(sink)
@@ -95,6 +97,9 @@ class FakeSource:
 
     def connected(self) -> bool:
         return self.up
+
+    def silent(self) -> frozenset[str] | None:
+        return self.quiet
 
 
 def make(source: FakeSource, clock: Clock | None = None, **kwargs: float) -> tuple[Worker, FakePublisher]:
