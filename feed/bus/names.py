@@ -5,6 +5,7 @@ from feed.core.streams import Stream
 HEARTBEAT = "feed:heartbeat"
 KEYS = "feed:keys"
 KEYS_VERSION = "{feed:keys}:version"
+ASKED = "feed:asked"
 
 
 def log_key(stream: Stream) -> str:
@@ -40,3 +41,8 @@ def worker_key(feed: str, worker_id: str) -> str:
 def lease_key(principal_id: str) -> str:
     """Hash: how many connections a key or a token's subject has, by gateway process, see `leases.lua`."""
     return f"feed:lease:{principal_id}"
+
+
+def answers_key(question: str) -> str:
+    """Hash: what each process answered, see `feed.bus.inquiries`. Expires."""
+    return f"{{{ASKED}}}:{question}"
