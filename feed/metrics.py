@@ -78,7 +78,7 @@ INGEST_INEXACT = Counter("feed_ingest_inexact", "Venue numbers that float64 does
 INGEST_LATE = Counter("feed_ingest_late_trades", "Trades that came after their bar was published.", ["feed", "kind"])
 
 PUBLISH_TICKS = Tallies("feed_publish_ticks", "Ticks appended to streams.", ["feed"])
-PUBLISH_CALLS = Counter("feed_publish_calls", "Publish script calls, by answer.", ["feed", "answer"])
+PUBLISH_CALLS = Tallies("feed_publish_calls", "Publish script calls, by answer.", ["feed", "answer"])
 PUBLISH_BATCH = Spreads("feed_publish_batch_ticks", "Ticks of one publish call.", ["feed"], buckets=SIZE_BUCKETS)
 PUBLISH_DUPLICATES = Counter("feed_publish_duplicates", "Ticks that a peer had published already.", ["feed"])
 PUBLISH_DROPPED = Counter("feed_publish_dropped", "Ticks dropped because the worker's buffer was full.", ["feed"])

@@ -50,6 +50,8 @@ class Call:
     run: Run
     stood_at: str = ""  # the stream's venue id when it was found to be behind this call
     gives_up_at: float = 0.0  # monotonic time from which the hole is named if the stream still stands there
+    asked_at: float = 0.0  # monotonic time at which Redis was asked last
+    ts_pub: int = 0  # what its messages say of that
 
     @property
     def items(self) -> deque[Item]:
@@ -159,6 +161,12 @@ class Lane:
     def oldest_age_ns(self, now_ns: int) -> int:
         """How long the oldest waiting tick has waited; 0 where none waits."""
         return now_ns - self._runs[0].items[0].ts_recv if self._runs else 0
+
+    @property
+    def waiting_since_ns(self) -> int:
+        """When the oldest tick was received that Redis has not taken; 0 where there is none, or only bars."""
+        items = self.call.items if self.call else self._runs[0].items if self._runs else ()
+        return items[0].ts_recv if items and self.ticks else 0
 
     @property
     def waiting(self) -> bool:

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import structlog
 
-from feed import metrics
 from feed.bus import names
 from feed.bus.beats import BEAT_S, EXPIRES_S, HEARS_ALL, Beat, Silent, pack_beat
 from feed.bus.connect import Link
 from feed.bus.entry import pack, pack_int
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.lane import Call, Lane
+from feed.bus.publish_meters import PublishMeters
 from feed.bus.script import SCRIPT, Terms
 from feed.core.backoff import delay_s
 from feed.core.streams import Stream
@@ -70,14 +70,8 @@ class Publisher:
         self._peers_by = 0.0  # monotonic time before which a peer may still be looking for Redis
         # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
         self._number = time.time_ns() // 1000
-        self._answers = {
-            a: metrics.PUBLISH_CALLS.labels(feed, a.decode().lower()) for a in (b"OK", b"BEHIND", b"STALE")
-        }
-        self._count_ticks = metrics.PUBLISH_TICKS.labels(feed)
-        self._count_duplicates = metrics.PUBLISH_DUPLICATES.labels(feed)
-        self._count_dropped = metrics.PUBLISH_DROPPED.labels(feed)
-        self._delay = metrics.HOP_DELAY.labels(feed, metrics.HOP_INGEST_PUBLISH)
-        metrics.PUBLISH_BUFFERED.labels(feed).set_function(lambda: float(self._buffered))
+        self._meters = PublishMeters(feed)
+        self._meters.watch(self._buffer_bytes, lambda: self._buffered, self.oldest_s)
 
     def offer(self, tick: Tick) -> None:
         """Takes a tick for its stream. Raises ValueError for one that no stream can carry."""
@@ -97,7 +91,7 @@ class Publisher:
             if not freed:
                 break
             self._buffered -= freed
-            self._count_dropped.inc()
+            self._meters.dropped()
         if lane.call is None and not lane.waiting:
             self._ready.pop(lane, None)
 
@@ -112,9 +106,14 @@ class Publisher:
         """Whether Redis is there at this moment."""
         return self._link is not None
 
+    def oldest_s(self) -> float:
+        """How long ago the oldest tick was received that Redis has not taken; 0 where it has taken all."""
+        waiting = [since for lane in self._lanes.values() if (since := lane.waiting_since_ns)]
+        return max(0, time.time_ns() - min(waiting)) / NS_PER_S if waiting else 0.0
+
     async def run(self) -> None:
         """Publishes until cancelled. Reconnects by itself; raises BusRefused where that can never work."""
-        gauge = metrics.BUS_CONNECTED.labels("publisher")
+        self._meters.connected(False)
         while True:
             try:
                 link = await Link.open(self._values.redis, f"feed-ingest-{self._feed}", self._wake.set)
@@ -124,11 +123,11 @@ class Publisher:
                 try:
                     await self._serve(link)
                 except (BusDown, BusRefused) as error:
-                    metrics.BUS_RECONNECTS.labels("publisher").inc()
+                    self._meters.lost()
                     log.warning("redis_lost", feed=self._feed, error=str(error), waiting_bytes=self._buffered)
                 finally:
                     self._link = None
-                    gauge.set(0)
+                    self._meters.connected(False)
                     await link.close()
             self._failures += 1
             await asyncio.sleep(delay_s(self._failures, 0.05, RETRY_MAX_S, random.random()))
@@ -151,7 +150,7 @@ class Publisher:
         """Publishes over one connection until it fails with BusDown."""
         sha = await link.call("SCRIPT", "LOAD", SCRIPT)
         self._take_up(link)
-        metrics.BUS_CONNECTED.labels("publisher").set(1)
+        self._meters.connected(True)
         beat_due = 0.0
         while True:
             now = time.monotonic()
@@ -190,6 +189,7 @@ class Publisher:
         beat = pack_beat(Beat(f"{self._worker_id}/{self._life}", self._silent()))
         await link.call("SET", key, os.getpid(), "PX", int(EXPIRES_S * 1_000))
         await link.call("PUBLISH", channel, beat)
+        self._meters.heard(time.monotonic())
 
     async def _register(self, link: Link) -> None:
         """Enters new streams into the feed's directory before their first tick."""
@@ -230,16 +230,15 @@ class Publisher:
         """Sends the lanes' calls, and leaves the answers to `_answered`: no stream waits for another's."""
         now, ts_pub = time.monotonic(), time.time_ns()
         calls = [self._call_of(lane) for lane in lanes]
-        # a bar was received with its last trade, which may be long ago: no delay of this hop
-        oldest = min((call.items[0].ts_recv for lane, call in zip(lanes, calls, strict=True) if lane.ticks), default=0)
-        if oldest:
-            self._delay.observe((ts_pub - oldest) / NS_PER_S)
         stamp, command = pack_int(ts_pub), self._terms.command
         pairs = list(zip(lanes, calls, strict=True))
         commands = [command(sha, link.run_id, lane, call, stamp, now) for lane, call in pairs]
         # a Redis that died may have left answers in the socket, and a write to it would cost them unread: a worker that
         # does not know what was published lets the next Redis give the same numbers again
         await asyncio.sleep(0)
+        asked_at = time.monotonic()
+        for call in calls:
+            call.asked_at, call.ts_pub = asked_at, ts_pub
         self._under_way += len(pairs)
         await link.ask(commands, [partial(self._answered, link, lane, call) for lane, call in pairs])
 
@@ -255,14 +254,15 @@ class Publisher:
         """Takes an answer in. A refusal ends the link: each call without an answer goes again over a new one."""
         self._under_way -= 1
         now = time.monotonic()
+        self._meters.heard(now)
         if isinstance(reply, BusRefused):
             # Redis is full, read-only or loading
             link.end(BusDown(f"publish refused: {reply}"))
             return
         verdict = reply[0]
-        self._answers[verdict].inc()
+        self._meters.answered(verdict, call, now)
         if verdict == b"OK":
-            self._published(lane, reply, now)
+            self._published(lane, call, reply, now)
         else:
             self._number = max(self._number, int(reply[1]) if verdict == b"STALE" else 0) + 1
             call.number = self._number
@@ -276,8 +276,9 @@ class Publisher:
         else:
             self._settle()
 
-    def _published(self, lane: Lane, reply: list[Any], now: float) -> None:
+    def _published(self, lane: Lane, call: Call, reply: list[Any], now: float) -> None:
         _, epoch, first, last, duplicates, gaps = reply
+        self._meters.published(lane, call, last - first + 1 - gaps, duplicates, gaps)
         if lane.epoch not in (None, epoch):
             self._unregistered.append(lane)  # Redis forgot the stream, and so the directory's entry perhaps
         if lane.epoch != epoch:
@@ -286,9 +287,6 @@ class Publisher:
         self._failures = 0  # a Redis that can be reached but takes nothing is not well yet
         lane.trim_below = 0
         self._buffered -= lane.done(last, now, self._values.history.seconds)
-        self._count_ticks.inc(last - first + 1 - gaps)
-        if duplicates:
-            self._count_duplicates.inc(duplicates)
         if gaps:
             log.warning("gap_published", stream=lane.stream.name, gaps=gaps, seq=first)
         if lane.waiting:

@@ -1,0 +1,74 @@
+"""What a worker's publishing is measured by: its calls, their answers, and the ticks that wait."""
+
+import random
+import time
+from collections.abc import Callable
+
+from feed import metrics
+from feed.bus.lane import Call, Lane
+from feed.core.ticks import NS_PER_S
+
+
+class PublishMeters:
+    """Children bound once, counted per call."""
+
+    def __init__(self, feed: str, chance: Callable[[], float] = random.random) -> None:
+        """`chance` gives random numbers in [0, 1), for the choice of the ticks that are measured."""
+        self._feed = feed
+        self._chance = chance
+        self._heard_at = time.monotonic()
+        self._answers = {
+            a: metrics.PUBLISH_CALLS.labels(feed, a.decode().lower()) for a in (b"OK", b"BEHIND", b"STALE")
+        }
+        self._ticks = metrics.PUBLISH_TICKS.labels(feed)
+        self._batch = metrics.PUBLISH_BATCH.labels(feed)
+        self._duplicates = metrics.PUBLISH_DUPLICATES.labels(feed)
+        self._dropped = metrics.PUBLISH_DROPPED.labels(feed)
+        self._hop = metrics.hop(feed, metrics.HOP_INGEST_PUBLISH)
+        self._took = metrics.BUS_CALL.labels("publish")
+        self._connected = metrics.BUS_CONNECTED.labels("publisher")
+        self._reconnects = metrics.BUS_RECONNECTS.labels("publisher")
+
+    def watch(self, limit_bytes: int, buffered_bytes: Callable[[], int], oldest_s: Callable[[], float]) -> None:
+        """From here on each scrape asks what waits."""
+        metrics.PUBLISH_BUFFER.labels(self._feed).set(limit_bytes)
+        metrics.PUBLISH_BUFFERED.labels(self._feed).set_function(buffered_bytes)
+        metrics.PUBLISH_OLDEST.labels(self._feed).set_function(oldest_s)
+        metrics.BUS_PROBE_AGE.labels("publisher").set_function(lambda: time.monotonic() - self._heard_at)
+
+    def connected(self, up: bool) -> None:
+        self._connected.set(up)
+
+    def lost(self) -> None:
+        """The connection to Redis ended by a fault."""
+        self._reconnects.inc()
+
+    def heard(self, now: float) -> None:
+        """Redis said something; `now` is monotonic, in seconds."""
+        self._heard_at = now
+
+    def dropped(self) -> None:
+        """A tick was given up for lack of room."""
+        self._dropped.inc()
+
+    def answered(self, verdict: bytes, call: Call, now: float) -> None:
+        """The script ran."""
+        self._answers[verdict].inc()
+        self._took.observe(now - call.asked_at)
+
+    def published(self, lane: Lane, call: Call, ticks: int, duplicates: int, gaps: int) -> None:
+        """Of a call's ticks so many were published, and the others had been before, by a peer."""
+        self._ticks.inc(ticks)
+        self._batch.observe(len(call.items))
+        # a bar was received with its last trade, which may be long ago: no delay of this hop
+        if ticks and lane.ticks:
+            # the duplicates are the oldest of them; a choice that is always the same end would say too much or little
+            chosen = call.items[-1 - int(self._chance() * ticks)]
+            self._hop.observe((call.ts_pub - chosen.ts_recv) / NS_PER_S, ticks)
+        if duplicates:
+            self._duplicates.inc(duplicates)
+        if gaps:
+            # the hole that the call knew of comes before its ticks, resets of the venue's ids among them
+            metrics.PUBLISH_GAPS.labels(self._feed, call.run.cause).inc()
+            if gaps > 1:
+                metrics.PUBLISH_GAPS.labels(self._feed, "venue").inc(gaps - 1)
