@@ -7,11 +7,15 @@ from feed.core.grant import Grant
 from feed.core.streams import Stream
 from feed.gateway.entitled import Scope, capped, reaches, scope_of
 from feed.gateway.forms import Form, Segment
+from feed.gateway.identity import Peer
 from feed.wire.commands import WILDCARD
 
 
 class Member(Protocol):
     """A client as the hub sees it. Its calls return at once and never fail."""
+
+    @property
+    def peer(self) -> Peer: ...
 
     def write(self, data: bytes) -> bool:
         """Sends whole frames; False where too much waits in the socket already: nothing of it was taken."""

@@ -25,6 +25,7 @@ from feed.gateway.resume import Place, absorb
 from feed.gateway.rhythm import Rhythm
 from feed.gateway.status import STALE, Silent, changed, frames, state
 from feed.gateway.tails import Tails
+from feed.gateway.watched import Watched
 from feed.settings import Flush, Gateway
 
 
@@ -36,6 +37,7 @@ class Hub:
         self.interest = Interest(feed, bus)
         self.bus_up = False
         self.meters = Meters(feed)
+        self.watched = Watched()
         self._clock = clock
         self._backfill = backfill
         self._settings = flush
@@ -57,6 +59,8 @@ class Hub:
             for gap in live.take(batch):
                 self.meters.gap(gap.cause)
             self.meters.taken(stream.kind, batch)
+            if self.watched.streams:
+                self.watched.taken(stream, batch)
             self._touch(live)
 
     def hole(self, stream: Stream, hole: Hole) -> None:
@@ -148,6 +152,8 @@ class Hub:
         flows, behind = self._fanout.write(chosen, started, self._clock.now_ns())
         for member in behind:
             self.members.fall_behind(member)
+        if self.watched.streams:
+            self.watched.written(chosen, self._clock.now_ns())
         # Not before: a tick that can't be encoded stays pending, so that `beat`, which is awaited, fails on it too;
         # and who fell behind stands where the others stood before.
         for live in chosen:

@@ -1,6 +1,6 @@
 """Who one connection's client is: proven once, at depth two renewed, and until then hardly listened to."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from feed import metrics
 from feed.access.principal import Credentials, Principal, Refused, Why
@@ -12,6 +12,15 @@ from feed.wire.errors import Code, ProtocolError
 
 # Messages of a client that has proved nothing: one is enough for credentials, and reading each costs us.
 UNPROVEN_MESSAGES: Final = 5
+
+
+class Peer(NamedTuple):
+    """A client as those know it who run the service: its connection's id, its key's or token's ("" for none), its
+    address."""
+
+    connection: str
+    key: str
+    address: str
 
 
 class Dismissed(ProtocolError):
@@ -34,6 +43,10 @@ class Identity:
         self._depth = depth
         self._address = address
         self._messages = 0
+
+    def peer(self, connection: str) -> Peer:
+        """Who has the connection of this id."""
+        return Peer(connection, "" if self.principal is None else self.principal.id, self._address)
 
     @property
     def wanting(self) -> bool:

@@ -147,6 +147,11 @@ class Lane:
         """Whether the client stands everywhere where the others of its rate stand."""
         return all(track.caught_up for track in self.tracks.values())
 
+    @property
+    def resumes(self) -> bool:
+        """Whether the client is still owed what it missed before the lane began."""
+        return bool(self._owing)
+
     def seqs(self) -> dict[str, int]:
         """What the client was sent, by stream, those left out of which it has something to get."""
         tracks = self.tracks.values()

@@ -15,7 +15,7 @@ from feed.core.ticks import NS_PER_S
 from feed.gateway.entitled import NotGranted
 from feed.gateway.guests import Guests
 from feed.gateway.hub import Hub
-from feed.gateway.identity import Dismissed, Identity
+from feed.gateway.identity import Dismissed, Identity, Peer
 from feed.gateway.inbox import MAX_WAITING, Inbox
 from feed.gateway.line import BEHIND_BYTES, Line, keep_back
 from feed.gateway.pulse import Pulse, Vital
@@ -24,7 +24,7 @@ from feed.gateway.subscriptions import Subscriptions
 from feed.settings import Gateway
 from feed.wire import commands, messages
 from feed.wire.closing import Close
-from feed.wire.codec import JSON, Codec
+from feed.wire.codec import JSON, MSGPACK, Codec
 from feed.wire.errors import Code, ProtocolError
 from feed.wire.frames import PING, PONG, frame
 
@@ -43,6 +43,8 @@ UNANSWERED: Final = "1006"
 
 SLOW: Final = "what is sent is not read fast enough"
 
+Parse = Callable[[Any, int], commands.Command]
+PARSE: Final[dict[Codec, Parse]] = {JSON: commands.parse_json, MSGPACK: commands.parse_msgpack}
 Received = tuple[WSMsgType, str | bytes]
 
 log = structlog.get_logger(__name__)
@@ -100,6 +102,10 @@ class Session:
         """Sends whole frames that this client is due, unless the connection is about to close."""
         if data and self._ending is None:
             self._put(data)
+
+    @property
+    def peer(self) -> Peer:
+        return self._identity.peer("")
 
     def backlog(self) -> int:
         return self._transport.get_write_buffer_size()
@@ -224,10 +230,7 @@ class Session:
         if (kind is WSMsgType.TEXT) != (self._codec is JSON):
             wanted = "JSON in text frames" if self._codec is JSON else "MessagePack in binary frames"
             raise ProtocolError(Code.INVALID_SYNTAX, f"this connection speaks {wanted}")
-        parse: Callable[[Any, int], commands.Command] = (
-            commands.parse_json if self._codec is JSON else commands.parse_msgpack
-        )  # fmt: skip
-        command = parse(data, self._depth)
+        command = PARSE[self._codec](data, self._depth)
         if isinstance(command, commands.Subscribe | commands.Unsubscribe):
             # charged afterwards: the next command pays for what this one costs
             self._bucket.spend(sum(map(len, command.symbols().values())) / NAMES_A_COMMAND)
