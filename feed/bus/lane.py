@@ -169,6 +169,11 @@ class Lane:
         return items[0].ts_recv if items and self.ticks else 0
 
     @property
+    def unpublished(self) -> int:
+        """How many ticks Redis has not taken, those of the call under way among them."""
+        return sum(len(run.items) for run in self._runs) + (0 if self.call is None else len(self.call.items))
+
+    @property
     def waiting(self) -> bool:
         return bool(self._runs)
 

@@ -51,9 +51,9 @@ class Publisher:
         self._feed = feed
         self._contiguous = contiguous
         self._silent = silent
-        self._worker_id = values.ingest.worker_id or socket.gethostname()
+        self.worker_id = values.ingest.worker_id or socket.gethostname()
         self._life = token_urlsafe(6)
-        self._terms = Terms.of(values, self._worker_id, self._life)
+        self._terms = Terms.of(values, self.worker_id, self._life)
         self._buffer_bytes = values.publish.buffer_bytes
         self._buffer_ns = int(values.publish.buffer_s * NS_PER_S)
         self._lanes: dict[tuple[str, str], Lane] = {}
@@ -63,7 +63,7 @@ class Publisher:
         self._wake = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
-        self._buffered = 0
+        self.buffered_bytes = 0
         self._under_way = 0  # calls that Redis has not answered yet
         self._failures = 0
         self._link: Link | None = None
@@ -71,14 +71,14 @@ class Publisher:
         # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
         self._number = time.time_ns() // 1000
         self._meters = PublishMeters(feed)
-        self._meters.watch(self._buffer_bytes, lambda: self._buffered, self.oldest_s)
+        self._meters.watch(self._buffer_bytes, lambda: self.buffered_bytes, self.oldest_s)
 
     def offer(self, tick: Tick) -> None:
         """Takes a tick for its stream. Raises ValueError for one that no stream can carry."""
         kind = kind_of(tick)
         lane = self._lanes.get((kind, tick.symbol)) or self._new_lane(kind, tick.symbol)
-        self._buffered += lane.offer(tick, pack(tick))
-        if self._buffered > self._buffer_bytes or lane.oldest_age_ns(tick.ts_recv) > self._buffer_ns:
+        self.buffered_bytes += lane.offer(tick, pack(tick))
+        if self.buffered_bytes > self._buffer_bytes or lane.oldest_age_ns(tick.ts_recv) > self._buffer_ns:
             self._make_room(lane, tick.ts_recv)
         if lane.call is None and lane not in self._ready and lane.waiting:
             self._ready[lane] = None
@@ -86,11 +86,11 @@ class Publisher:
             self._wake.set()
 
     def _make_room(self, lane: Lane, now_ns: int) -> None:
-        while self._buffered > self._buffer_bytes or lane.oldest_age_ns(now_ns) > self._buffer_ns:
+        while self.buffered_bytes > self._buffer_bytes or lane.oldest_age_ns(now_ns) > self._buffer_ns:
             freed = lane.drop_oldest()
             if not freed:
                 break
-            self._buffered -= freed
+            self.buffered_bytes -= freed
             self._meters.dropped()
         if lane.call is None and not lane.waiting:
             self._ready.pop(lane, None)
@@ -105,6 +105,10 @@ class Publisher:
     def connected(self) -> bool:
         """Whether Redis is there at this moment."""
         return self._link is not None
+
+    def lane(self, stream: Stream) -> Lane | None:
+        """A stream's ticks on their way out; None where there was none yet."""
+        return self._lanes.get((stream.kind, stream.symbol))
 
     def oldest_s(self) -> float:
         """How long ago the oldest tick was received that Redis has not taken; 0 where it has taken all."""
@@ -124,7 +128,7 @@ class Publisher:
                     await self._serve(link)
                 except (BusDown, BusRefused) as error:
                     self._meters.lost()
-                    log.warning("redis_lost", feed=self._feed, error=str(error), waiting_bytes=self._buffered)
+                    log.warning("redis_lost", feed=self._feed, error=str(error), waiting_bytes=self.buffered_bytes)
                 finally:
                     self._link = None
                     self._meters.connected(False)
@@ -185,8 +189,8 @@ class Publisher:
 
     async def _beat(self, link: Link) -> None:
         """Says that this worker lives, and what it hears. Two of one name are told apart by their life."""
-        key, channel = names.worker_key(self._feed, self._worker_id), names.workers_channel(self._feed)
-        beat = pack_beat(Beat(f"{self._worker_id}/{self._life}", self._silent()))
+        key, channel = names.worker_key(self._feed, self.worker_id), names.workers_channel(self._feed)
+        beat = pack_beat(Beat(f"{self.worker_id}/{self._life}", self._silent()))
         await link.call("SET", key, os.getpid(), "PX", int(EXPIRES_S * 1_000))
         await link.call("PUBLISH", channel, beat)
         self._meters.heard(time.monotonic())
@@ -286,7 +290,7 @@ class Publisher:
             lane.candidate = token_urlsafe(6)
         self._failures = 0  # a Redis that can be reached but takes nothing is not well yet
         lane.trim_below = 0
-        self._buffered -= lane.done(last, now, self._values.history.seconds)
+        self.buffered_bytes -= lane.done(last, now, self._values.history.seconds)
         if gaps:
             log.warning("gap_published", stream=lane.stream.name, gaps=gaps, seq=first)
         if lane.waiting:

@@ -96,7 +96,7 @@ def test_what_one_worker_could_not_hold_is_a_gap(fault: str, bound: str, stream:
             def meanwhile() -> None:
                 for number in range(2, LAST + 1):
                     worker.offer(tick(stream, number))
-                assert worker._buffered <= 65_536 or bound == "seconds"
+                assert worker.buffered_bytes <= 65_536 or bound == "seconds"
 
             await scene.without_redis(fault, meanwhile, worker)
             kept = len(scene.ear.ids(stream)) - 1
