@@ -51,7 +51,8 @@ class Call:
     stood_at: str = ""  # the stream's venue id when it was found to be behind this call
     gives_up_at: float = 0.0  # monotonic time from which the hole is named if the stream still stands there
     asked_at: float = 0.0  # monotonic time at which Redis was asked last
-    ts_pub: int = 0  # what its messages say of that
+    ts_pub: int = 0  # what its message says of that
+    stands_for: int = 0  # calls of one write, for which the time of this one's answer is measured
 
     @property
     def items(self) -> deque[Item]:
@@ -129,8 +130,9 @@ class Lane:
     def done(self, last_seq: int, now: float, history_s: float) -> int:
         """The call was answered: the stream stands at `last_seq`. Answers the bytes that it frees."""
         assert self.call is not None
-        freed = sum([len(item[2]) for item in self.call.items]) + ITEM_OVERHEAD_BYTES * len(self.call.items)
-        self.id = self.call.items[-1].id
+        items = self.call.run.items
+        freed = sum([len(item[2]) for item in items]) + ITEM_OVERHEAD_BYTES * len(items)
+        self.id = items[-1].id
         self.call = None
         self.seq = max(self.seq, last_seq)
         # eight marks are enough to trim by age; one a second took 15 MB for 2,000 streams

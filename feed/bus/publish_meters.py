@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from feed import metrics
 from feed.bus.lane import Call, Lane
@@ -44,26 +44,35 @@ class PublishMeters:
         self._reconnects.inc()
 
     def heard(self, now: float) -> None:
-        """Redis said something; `now` is monotonic, in seconds."""
+        """Redis answered to something else; `now` is monotonic, in seconds."""
         self._heard_at = now
 
     def dropped(self) -> None:
         """A tick was given up for lack of room."""
         self._dropped.inc()
 
+    def asked(self, calls: Sequence[Call], ts_pub: int) -> None:
+        """Redis is about to be asked all of these; `ts_pub` is what their messages say of that."""
+        asked_at = time.monotonic()
+        for call in calls:
+            call.ts_pub, call.asked_at, call.stands_for = ts_pub, asked_at, 0
+        # they are answered one after the other: whichever is looked at stands for all, so it is not always the same
+        calls[int(self._chance() * len(calls))].stands_for = len(calls)
+        self._batch.observe_all([len(call.run.items) for call in calls])
+
     def answered(self, verdict: bytes, call: Call, now: float) -> None:
-        """The script ran."""
-        self._answers[verdict].inc()
-        self._took.observe(now - call.asked_at)
+        """The script ran; `now` is monotonic, in seconds."""
+        self._heard_at = now
+        self._answers[verdict].value += 1
+        if call.stands_for:
+            self._took.observe(now - call.asked_at, call.stands_for)
 
     def published(self, lane: Lane, call: Call, ticks: int, duplicates: int, gaps: int) -> None:
         """Of a call's ticks so many were published, and the others had been before, by a peer."""
-        self._ticks.inc(ticks)
-        self._batch.observe(len(call.items))
-        # a bar was received with its last trade, which may be long ago: no delay of this hop
-        if ticks and lane.ticks:
-            # the duplicates are the oldest of them; a choice that is always the same end would say too much or little
-            chosen = call.items[-1 - int(self._chance() * ticks)]
+        self._ticks.value += ticks
+        if ticks and lane.ticks:  # a bar was received with its last trade, which may be long ago: no delay of this hop
+            # the duplicates are the oldest; of the others any, as one end would say too much or too little of all
+            chosen = call.run.items[-1 - int(self._chance() * ticks)]
             self._hop.observe((call.ts_pub - chosen.ts_recv) / NS_PER_S, ticks)
         if duplicates:
             self._duplicates.inc(duplicates)

@@ -240,9 +240,7 @@ class Publisher:
         # a Redis that died may have left answers in the socket, and a write to it would cost them unread: a worker that
         # does not know what was published lets the next Redis give the same numbers again
         await asyncio.sleep(0)
-        asked_at = time.monotonic()
-        for call in calls:
-            call.asked_at, call.ts_pub = asked_at, ts_pub
+        self._meters.asked(calls, ts_pub)
         self._under_way += len(pairs)
         await link.ask(commands, [partial(self._answered, link, lane, call) for lane, call in pairs])
 
@@ -258,7 +256,6 @@ class Publisher:
         """Takes an answer in. A refusal ends the link: each call without an answer goes again over a new one."""
         self._under_way -= 1
         now = time.monotonic()
-        self._meters.heard(now)
         if isinstance(reply, BusRefused):
             # Redis is full, read-only or loading
             link.end(BusDown(f"publish refused: {reply}"))

@@ -31,12 +31,12 @@ class Terms(NamedTuple):
 
     def command(self, sha: bytes, run_id: str, lane: Lane, call: Call, stamp: bytes, now: float) -> Command:
         """The call's command. `stamp` is the packed publish time, `now` the monotonic time in seconds."""
-        run, stream = call.run, lane.stream
+        run, stream, items = call.run, lane.stream, call.run.items
         return (
             "EVALSHA", sha, 3, names.log_key(stream), names.meta_key(stream), names.channel(stream),
             run_id, lane.candidate, self.worker, call.number, self.life, run.prev, call.flags, run.cause,
             lane.seq, lane.id, lane.trim_below, self.max_ticks, self.reset_after_us,
-            stamp, pack_int(call.items[0].ts_recv), "PUBLISH",
+            stamp, pack_int(items[0].ts_recv), "PUBLISH",
             call.stood_at if now >= call.gives_up_at else "", lane.epoch or b"", lane.began,
-            *chain.from_iterable(map(_of_tick, call.items)),
+            *chain.from_iterable(map(_of_tick, items)),
         )  # fmt: skip
