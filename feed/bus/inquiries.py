@@ -5,6 +5,7 @@ answers expire with them. Times are Redis' own, so that clocks that differ matte
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import socket
@@ -87,31 +88,29 @@ class Respondent:
     async def run(self) -> None:
         """Answers until cancelled. Nothing here ends a process: while Redis is away nobody asks."""
         while True:
-            try:
-                link = await Link.open(self._settings, "feed-answers")
-                try:
-                    await self._serve(link)
-                finally:
-                    self._speaker.asked(())
-                    await link.close()
-            except BusDown:
-                self._failures += 1
-            except BusRefused as error:
-                self._failures += 1
-                if not self._refused:
-                    log.warning("inquiries_refused", error=str(error))
-                self._refused = True
+            # what keeps this process from Redis its own work is told, and says
+            with contextlib.suppress(BusDown, BusRefused):
+                await self._serve(await Link.open(self._settings, "feed-answers"))
+            self._failures += 1
             await asyncio.sleep(delay_s(self._failures, RETRY_MIN_S, RETRY_MAX_S, random.random()))
 
     async def _serve(self, link: Link) -> None:
-        while True:
-            asked = await link.call("HGETALL", names.ASKED)
-            if asked:
-                await self._answer(link, dict(zip(asked[::2], asked[1::2], strict=True)))
-            else:
-                self._speaker.asked(())
-            self._failures, self._refused = 0, False
-            await asyncio.sleep(LOOK_S)
+        try:
+            while True:
+                asked = await link.call("HGETALL", names.ASKED)
+                if asked:
+                    await self._answer(link, dict(zip(asked[::2], asked[1::2], strict=True)))
+                else:
+                    self._speaker.asked(())
+                self._failures, self._refused = 0, False
+                await asyncio.sleep(LOOK_S)
+        except BusRefused as error:
+            if not self._refused:
+                log.warning("inquiries_refused", error=str(error))
+            self._refused = True
+        finally:
+            self._speaker.asked(())
+            await link.close()
 
     async def _answer(self, link: Link, asked: dict[bytes, bytes]) -> None:
         now_ms = _now_ms(await link.call("TIME"))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from feed.cli.options import Misused, Refused, configured, knob, log_format, log_level, redis_url, variable
-from feed.cli.serving import announce, binding, serve, url
+from feed.cli.serving import announce, beside, binding, serve, url
 
 if TYPE_CHECKING:
     from feed.settings import Values
@@ -102,8 +102,10 @@ async def together(settings: "Settings", stop: asyncio.Event) -> int:
     from prometheus_client import CollectorRegistry
 
     from feed.admin import Admin
+    from feed.bus.inquiries import Respondent
     from feed.cli.children import environment_of
     from feed.cli.crew import Crew
+    from feed.cli.parent import View
     from feed.cli.ports import held
     from feed.exposition import Joined
 
@@ -122,7 +124,9 @@ async def together(settings: "Settings", stop: asyncio.Event) -> int:
         addresses = (
             f"listening on {url(knobs.host, port, scheme(settings.values))} · admin {url(knobs.admin_host, admin.port)}"
         )
-        return await crew.run(lambda: announce(f"gateway: {addresses} · {knobs.workers} workers"))
+        respondent = Respondent(settings.values.redis, "gateway parent", View(crew.not_ready))
+        async with beside(respondent.run()):
+            return await crew.run(lambda: announce(f"gateway: {addresses} · {knobs.workers} workers"))
 
 
 def refuse_public(values: "Values", origin: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from feed.cli.options import Misused, configured, knob, log_format, log_level, redis_url
-from feed.cli.serving import announce, binding, serve, url
+from feed.cli.serving import announce, beside, binding, serve, url
 
 if TYPE_CHECKING:
     from feed.ingest.source import Source
@@ -48,12 +48,16 @@ def ingest(settings: "Settings", feed: str) -> None:
 
     async def main(stop: asyncio.Event) -> int:
         from feed.admin import Admin
+        from feed.bus.inquiries import Respondent
         from feed.bus.publisher import Publisher
+        from feed.ingest.view import View
         from feed.ingest.worker import Worker
 
         knobs = values.ingest
         source = source_of(values, feed)
-        worker = Worker(values, source, Publisher(values, source.feed, source.contiguous, source.silent))
+        publisher = Publisher(values, source.feed, source.contiguous, source.silent)
+        worker = Worker(values, source, publisher)
+        respondent = Respondent(values.redis, f"ingest {feed}", View(source, publisher, worker.not_ready))
         async with AsyncExitStack() as stack:
             with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "ingest.admin_port"):
                 admin = await stack.enter_async_context(Admin(knobs.host, knobs.admin_port, worker.not_ready))
@@ -61,7 +65,8 @@ def ingest(settings: "Settings", feed: str) -> None:
                 announce_ready(worker.not_ready, f"ingest {feed}: publishing · admin {url(knobs.host, admin.port)}")
             )
             try:
-                await worker.run(stop)
+                async with beside(respondent.run()):
+                    await worker.run(stop)
             finally:
                 ready.cancel()
         return 0

@@ -1,11 +1,12 @@
 """What the server commands share: how a process is set up, and what it says when a port can't be had."""
 
+import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -51,6 +52,21 @@ def binding(what: str, host: str, port: int, flag: str, key: str = "") -> Iterat
         why = os.strerror(error.errno).lower()
         remedy = f"choose another with {flag}" + (f" or {variable(key)}" if key else "")
         raise Refused(f"{what}: cannot listen on {host}:{port}: {why}; {remedy}") from error
+
+
+@asynccontextmanager
+async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Around the main work: these go on as long as it lasts, and a fault of theirs ends it. Raises what it raises."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+            yield
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as group_of:
+        if len(group_of.exceptions) == 1:
+            raise group_of.exceptions[0] from None
+        raise
 
 
 def url(host: str, port: int, scheme: str = "http") -> str:

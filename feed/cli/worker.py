@@ -37,7 +37,7 @@ async def _serve(stop: asyncio.Event, number: int, values: Values, parent: socke
     report_faults(values.log.level == "debug", f"feed: worker {number}")
     knobs = values.gateway
     with usable():
-        server = Gateway(values, shares_port=True)
+        server = Gateway(values, shares_port=True, role=f"gateway worker {number}")
     reader, writer = await asyncio.open_unix_connection(sock=parent)
     async with AsyncExitStack() as stack:
         # to the end, so that no half of an answer stands before a refusal

@@ -13,6 +13,8 @@ from feed import metrics
 from feed.access.authenticator import authenticator_of
 from feed.access.presented import presented
 from feed.access.principal import Authenticator
+from feed.bus.answer import Answer
+from feed.bus.inquiries import Inquirer, Respondent
 from feed.bus.leases import Leases
 from feed.bus.store import Store
 from feed.gateway.door import Door
@@ -21,11 +23,14 @@ from feed.gateway.entrance import Entrance
 from feed.gateway.feeds import Feeds
 from feed.gateway.guests import Guests
 from feed.gateway.http import Rest, Visitor, faults_answered
+from feed.gateway.hub import Hub
+from feed.gateway.operator import Census, Operator
 from feed.gateway.page import add_page
 from feed.gateway.session import Session
 from feed.gateway.socket import Socket
 from feed.gateway.speech import DEPTH_TWO, speech_of
 from feed.gateway.tls import Tls
+from feed.gateway.view import View
 from feed.settings import Values
 from feed.wire.closing import Close
 from feed.wire.deflate import agreed
@@ -45,8 +50,9 @@ log = structlog.get_logger(__name__)
 class Gateway:
     """Serves clients on `gateway.host`:`gateway.port`. `start` binds, `run` serves until told to stop.
 
-    With `shares_port` others of this user may listen there too, and the kernel spreads the clients over them. Raises
-    ValueError, naming the knob, where a certificate or a key of the settings can't be used.
+    With `shares_port` others of this user may listen there too, and the kernel spreads the clients over them; `role` is
+    what operators see this process called. Raises ValueError, naming the knob, where a certificate or a key of the
+    settings can't be used.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Gateway:
         authenticator: Authenticator | None = None,
         *,
         shares_port: bool = False,
+        role: str = "gateway",
     ) -> None:
         self._shares_port = shares_port
         self._values = values
@@ -73,6 +80,9 @@ class Gateway:
         self._runner: web.AppRunner | None = None
         self._feeds: Feeds | None = None
         self._store = Store(values.redis)
+        self._inquirer = Inquirer(values.redis, "feed-gateway-operator")
+        self._view = View(self._hub, self.not_ready, lambda: len(self._sessions))
+        self._respondent = Respondent(values.redis, role, self._view)
         self.port = 0
 
     async def start(self) -> None:
@@ -82,6 +92,8 @@ class Gateway:
         add_page(app, self._feeds.names)
         app.add_routes([web.get("/v2/{feed}", self._stream)])
         app.add_routes(Rest(self._feeds.names, self._store, self._guests, self._visitor).routes())
+        census = Census(self._inquirer, lambda: Answer(self._respondent.who, 0.0, "", self._view.metrics()))
+        app.add_routes(Operator(self._values, self._guests, self._visitor, census).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
         assert self._runner.server is not None
@@ -101,6 +113,7 @@ class Gateway:
                     group.create_task(self._door.run()),
                     group.create_task(self._authenticator.run()),
                     group.create_task(self._guests.run()),
+                    group.create_task(self._respondent.run()),
                 ]
                 tasks += [group.create_task(part.run()) for part in (self._leases, self._tls) if part is not None]
                 await stop.wait()
@@ -119,6 +132,7 @@ class Gateway:
             await self._runner.cleanup()
             self._runner = None
         await self._store.close()
+        await self._inquirer.close()
         if self._leases is not None:
             await self._leases.close()
         if self._feeds is not None:
@@ -202,6 +216,9 @@ class Gateway:
             connections.dec()
             self._forget(session)
         return socket
+
+    def _hub(self, feed: str) -> Hub | None:
+        return None if self._feeds is None else self._feeds.hub(feed)
 
     def _visitor(self, request: web.Request) -> Visitor:
         allowed = self._entrance.allows_origin(request)
