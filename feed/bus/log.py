@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 
+from feed import metrics
 from feed.bus import names
 from feed.bus.entry import Entry, unpack
 from feed.bus.replies import Command
@@ -53,6 +54,7 @@ def entries(stream: Stream, reply: list[Any]) -> Entries:
             found.append((int(entry_id.split(b"-")[0]), unpack(stream.symbol, fields[1])))
         except ValueError as error:
             log.error("unreadable_entry", stream=stream.name, id=entry_id.decode(), error=str(error))
+            metrics.BUS_UNREADABLE.labels(stream.feed).inc()
     return found
 
 

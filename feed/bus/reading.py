@@ -69,6 +69,7 @@ class Reading:
     stream: Stream
     at: Position | None
     phase: Phase = Phase.ASKED
+    has_been_live: bool = False
     passed: tuple[str, ...] = ()  # the last epochs that this was in before the present one
     last_id: int | None = None
     doubles_to: int | None = None  # after a change of epoch: venue ids up to this one were delivered before it
@@ -169,7 +170,7 @@ class Reading:
         if self.overflowed:
             self._forget()
             return 0
-        self.phase = Phase.LIVE
+        self.phase, self.has_been_live = Phase.LIVE, True
         waiting, older = self.waiting, self.older
         self._forget()
         old = 0

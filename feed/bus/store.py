@@ -1,11 +1,13 @@
 """Questions to Redis that are not part of the live flow: directory, positions, last values, history."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import structlog
 
+from feed import metrics
 from feed.bus import log as logs
 from feed.bus.connect import Link
 from feed.bus.errors import BusDown, BusRefused
@@ -53,7 +55,7 @@ class Store:
 
     async def directory(self, feed: str) -> frozenset[Stream]:
         """The feed's streams. Raises BusDown, as all calls here do."""
-        return logs.directory((await self._ask([logs.directory_command(feed)])).replies[0])
+        return logs.directory((await self._ask("directory", [logs.directory_command(feed)])).replies[0])
 
     async def latest(self, streams: Sequence[Stream]) -> list[Past]:
         """Each stream's record and last entries, newest first."""
@@ -84,21 +86,21 @@ class Store:
         commands: list[Command] = []
         for stream, command in wanted:
             commands += logs.atomically(logs.record_command(stream), command)
-        run_id, replies = await self._ask(commands)
+        run_id, replies = await self._ask("log", commands)
         answers = replies[3::4]  # of MULTI, record, entries, EXEC
         return [
             Past(logs.record(answer[0], run_id), logs.entries(stream, answer[1]))
             for (stream, _), answer in zip(wanted, answers, strict=True)
         ]
 
-    async def _ask(self, commands: Sequence[Command]) -> Answer:
+    async def _ask(self, what: str, commands: Sequence[Command]) -> Answer:
         if self._asking >= MAX_ASKING:
             raise BusDown(f"{MAX_ASKING} questions wait for Redis already")
         self._asking += 1
         try:
             # the turn counts: behind a Redis that hangs, the last in the queue would wait for all before it
             async with asyncio.timeout(self._settings.timeout_s), self._turn:
-                answer = await self._answers(commands)
+                answer = await self._answers(what, commands)
         except TimeoutError as error:
             raise BusDown(f"no answer from Redis in {self._settings.timeout_s:g} s") from error
         finally:
@@ -108,22 +110,24 @@ class Store:
             raise BusDown(f"Redis refused: {refused}")
         return answer
 
-    async def _answers(self, commands: Sequence[Command]) -> Answer:
+    async def _answers(self, what: str, commands: Sequence[Command]) -> Answer:
         kept, self._link = self._link, None
         if kept is not None:
             try:
-                return await self._on(kept, commands)
+                return await self._on(kept, what, commands)
             except BusDown as error:
                 # it may have died since it last answered, and reading is safe to repeat
                 log.info("redis_connection_renewed", error=str(error))
-        return await self._on(await Link.open(self._settings, self._name), commands)
+        return await self._on(await Link.open(self._settings, self._name), what, commands)
 
-    async def _on(self, link: Link, commands: Sequence[Command]) -> Answer:
+    async def _on(self, link: Link, what: str, commands: Sequence[Command]) -> Answer:
         """Keeps a connection that answered, and no other."""
+        asked_at = time.monotonic()
         try:
             replies = await link.calls(commands)
         except BaseException:
             await link.close()
             raise
+        metrics.BUS_CALL.labels(what).observe(time.monotonic() - asked_at)
         self._link = link
         return Answer(link.run_id, replies)

@@ -2,21 +2,26 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from itertools import islice
+from secrets import token_urlsafe
 from typing import Any, Final
 
 import structlog
 
-from feed import metrics
 from feed.bus import log as logs
 from feed.bus import names
-from feed.bus.beats import Sources, unpack_beat
 from feed.bus.connect import Link
 from feed.bus.entry import unpack_message
 from feed.bus.errors import BusDown, BusRefused
+from feed.bus.hearing import LULL_S, Hearing
+from feed.bus.heartbeat import Heartbeat
 from feed.bus.reading import Listener, Phase, Reading
+from feed.bus.server_info import SECTIONS
+from feed.bus.server_info import parse as parse_info
+from feed.bus.subscriber_meters import SubscriberMeters
 from feed.core.backoff import delay_s
 from feed.core.streams import Position, Stream
 from feed.settings import Values
@@ -24,11 +29,11 @@ from feed.settings import Values
 BEAT_S: Final = 1.0
 # Every gateway hears its own beat each second. Silence means that the bus is gone, whatever the TCP connection says.
 SILENCE_S: Final = 3.0
-# A bus that was silent for so long, though each second brings the own beat, kept the workers' beats back as well.
-LULL_S: Final = 1.5
 # Notices of new symbols may be lost with a connection; the directory itself is the truth.
 DIRECTORY_S: Final = 10.0
+INFO_S: Final = 10.0
 BATCH: Final = 200
+HEARTBEAT: Final = names.HEARTBEAT.encode()
 
 log = structlog.get_logger(__name__)
 
@@ -46,13 +51,16 @@ class Subscriber:
         self._readings: dict[bytes, Reading] = {}
         self._directories: dict[bytes, str] = {}
         self._stale_directories: set[str] = set()
-        self._workers: dict[bytes, tuple[str, Sources]] = {}
+        self._hearing = Hearing(listener)
         self._subscribed: set[bytes] = set()
         self._behind: dict[Reading, None] = {}
         self._wake = asyncio.Event()
-        self._heard = 0.0
+        self._heard = time.monotonic()
         self._failures = 0
-        self._gauge = metrics.BUS_CONNECTED.labels("subscriber")
+        self._heartbeat = Heartbeat(token_urlsafe(6))
+        self._info_refused = False
+        self._meters = SubscriberMeters()
+        self._meters.watch(lambda: self._heard)
 
     def want(self, stream: Stream, since: Position | None = None) -> None:
         """Begins to read a stream: from its present position, or from after `since`."""
@@ -74,9 +82,7 @@ class Subscriber:
 
     def want_workers(self, feed: str) -> None:
         """Begins to follow whether the feed's workers hear their source. What they say is told as `sources`."""
-        sources = Sources()
-        sources.listen(time.monotonic())
-        self._workers[names.workers_channel(feed).encode()] = (feed, sources)
+        self._hearing.want(feed, time.monotonic())
         self._wake.set()
 
     async def run(self) -> None:
@@ -91,7 +97,7 @@ class Subscriber:
                     await self._serve(pushes, calls)
             except* BusDown as group:
                 log.warning("redis_lost", error=str(group.exceptions[0]), streams=len(self._readings))
-                metrics.BUS_RECONNECTS.labels("subscriber").inc()
+                self._meters.lost()
             self._failures += 1
             await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
 
@@ -102,7 +108,7 @@ class Subscriber:
             reading.restart()
         self._stale_directories.update(self._directories.values())
         self._heard = time.monotonic()
-        self._listen_anew()
+        self._hearing.listen_anew(self._heard)
         pushes.follow(self._pushed)
         try:
             async with asyncio.TaskGroup() as group:
@@ -112,7 +118,7 @@ class Subscriber:
         except* BusRefused as refused:
             raise BusDown(f"Redis refused: {refused.exceptions[0]}") from refused
         finally:
-            self._gauge.set(0)
+            self._meters.connected(False)
             self._listener.connected(False)
 
     def _pushed(self, pushes: list[list[Any]]) -> None:
@@ -120,7 +126,7 @@ class Subscriber:
         now, heard_before = time.time_ns(), self._heard
         self._heard = time.monotonic()
         if self._heard - heard_before > LULL_S:
-            self._listen_anew()
+            self._hearing.listen_anew(self._heard)
         readings = self._readings
         for kind, channel, data in pushes:
             if kind == b"message":
@@ -138,10 +144,9 @@ class Subscriber:
         except ValueError as error:
             # what it held stays missing from the sequence, so that the log is read for it with the next one
             log.error("unreadable_message", stream=reading.stream.name, error=str(error))
+            self._meters.unreadable(reading.stream.feed)
             return
-        stale = reading.live(batch, self._listener)
-        if stale:
-            metrics.GATEWAY_STALE.labels(reading.stream.feed).inc(stale)
+        self._meters.stale(reading.stream.feed, reading.live(batch, self._listener))
         if reading.phase is Phase.BEHIND:
             self._mark_behind(reading)
 
@@ -149,31 +154,12 @@ class Subscriber:
         if channel in self._directories:
             self._stale_directories.add(self._directories[channel])
             self._wake.set()
-        elif channel in self._workers:
-            self._beaten(*self._workers[channel], data)
-
-    def _listen_anew(self) -> None:
-        for _, sources in self._workers.values():
-            sources.listen(self._heard)
-
-    def _beaten(self, feed: str, sources: Sources, data: bytes) -> None:
-        try:
-            sources.heard(unpack_beat(data), self._heard)
-        except ValueError as error:
-            log.error("unreadable_beat", feed=feed, error=str(error))
-        self._judge(feed, sources)
-
-    def _judge(self, feed: str, sources: Sources) -> None:
-        """Tells the listener where a source fell silent or came back. Nothing is said while the bus is silent."""
-        now = time.monotonic()
-        if now - self._heard > LULL_S:
-            return
-        news = sources.judge(now)
-        metrics.BUS_WORKERS.labels(feed).set(sources.workers)
-        if news:
-            metrics.BUS_FEED_LIVE.labels(feed).set(sources.stale is not None)
-            metrics.BUS_SILENT.labels(feed).set(len(sources.stale or ()))
-            self._listener.sources(feed, sources.stale)
+        elif channel == HEARTBEAT:
+            took_s = self._heartbeat.took_s(data, self._heard)
+            if took_s is not None:
+                self._meters.beat(took_s)
+        else:
+            self._hearing.take(channel, data, time.monotonic(), self._heard)
 
     def _confirmed(self, channel: bytes) -> None:
         reading = self._readings.get(channel)
@@ -188,28 +174,40 @@ class Subscriber:
 
     async def _work(self, pushes: Link, calls: Link) -> None:
         """Everything that asks Redis for something: subscriptions, logs, directories, beats."""
-        beat_due = directory_due = 0.0
+        beat_due = directory_due = info_due = 0.0
         while True:
             now = time.monotonic()
             if now >= directory_due:
                 self._stale_directories.update(self._directories.values())
                 directory_due = now + DIRECTORY_S
             if now >= beat_due:
-                await calls.call("PUBLISH", names.HEARTBEAT, b"")
+                await calls.call("PUBLISH", names.HEARTBEAT, self._heartbeat.beat(time.monotonic()))
                 beat_due = now + BEAT_S
-            for feed, sources in self._workers.values():
-                self._judge(feed, sources)
+            self._hearing.judge(time.monotonic(), self._heard)
             self._wake.clear()
             await self._subscribe(pushes)
             await self._read_directories(calls)
             await self._read_logs(calls)
             if not self._behind:
                 self._failures = 0
-                self._gauge.set(1)
+                self._meters.connected(True)
                 self._listener.connected(True)
+            if now >= info_due:
+                info_due = now + (INFO_S if await self._read_info(calls) else math.inf)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, beat_due - time.monotonic())):
                     await self._wake.wait()
+
+    async def _read_info(self, calls: Link) -> bool:
+        """Asks Redis of itself, which is good to know and no more; whether it may be asked again."""
+        try:
+            self._meters.server(parse_info(await calls.call("INFO", *SECTIONS)))
+        except BusRefused as error:
+            if not self._info_refused:
+                log.info("redis_info_refused", error=str(error))
+            self._info_refused = True
+            return False
+        return True
 
     async def _watch(self) -> None:
         """Ends the connection when it falls silent: whoever waits for an answer on it would wait longer."""
@@ -220,7 +218,7 @@ class Subscriber:
     async def _subscribe(self, pushes: Link) -> None:
         """Brings the subscriptions to the wanted set, which may change while a command is sent: each is entered in the
         books before, so that a channel wanted anew meanwhile is subscribed anew."""
-        wanted = {names.HEARTBEAT.encode(), *self._readings, *self._directories, *self._workers}
+        wanted = {HEARTBEAT, *self._readings, *self._directories, *self._hearing.channels}
         new, gone = sorted(wanted - self._subscribed), sorted(self._subscribed - wanted)
         self._subscribed = wanted
         for command, channels in (("SUBSCRIBE", new), ("UNSUBSCRIBE", gone)):
@@ -229,8 +227,9 @@ class Subscriber:
 
     async def _read_directories(self, calls: Link) -> None:
         while self._stale_directories:
-            feed = self._stale_directories.pop()
+            feed, asked_at = self._stale_directories.pop(), time.monotonic()
             reply = await calls.call(*logs.directory_command(feed))
+            self._meters.directory_read(time.monotonic() - asked_at)
             self._listener.symbols(feed, logs.directory(reply))
 
     async def _read_logs(self, calls: Link) -> None:
@@ -244,7 +243,9 @@ class Subscriber:
             for reading in readings:
                 reading.ask()
             commands = [command for reading in readings for command in logs.atomically(*_commands(reading))]
+            asked_at = time.monotonic()
             replies = await calls.calls(commands)
+            self._meters.logs_read(time.monotonic() - asked_at)
             per = len(commands) // len(readings) if readings else 1
             for at, reading in enumerate(readings):
                 self._caught(reading, replies[(at + 1) * per - 1], calls.run_id)
@@ -264,9 +265,9 @@ class Subscriber:
                 return
             if record is not None:
                 reading.missing_end(record, self._listener)
-        stale = reading.caught_up(record, self._listener)
-        if stale:
-            metrics.GATEWAY_STALE.labels(reading.stream.feed).inc(stale)
+            if reading.has_been_live:
+                self._meters.healed(reading.stream.feed)
+        self._meters.stale(reading.stream.feed, reading.caught_up(record, self._listener))
         if reading.phase is Phase.BEHIND:
             self._behind[reading] = None
 

@@ -169,8 +169,8 @@ def test_a_pause_that_the_connection_outlives_says_nothing_of_the_source(
     story = [(0.1, theirs), (0.8, ours), (1.7, ours), (4.5, ours), (4.6, theirs), (5.4, ours), (6.3, ours),
              (7.2, ours), (7.7, ours)]  # fmt: skip
     for clock.now, push in story:
-        for feed, sources in subscriber._workers.values():
-            subscriber._judge(feed, sources)  # whoever wakes first: the task that works, or the one that reads
+        # whoever wakes first: the task that works, or the one that reads
+        subscriber._hearing.judge(clock.now, subscriber._heard)
         subscriber._pushed([push])
     assert ear.words == [HEARS_ALL, None]
     assert clock.now == 7.7, "3 s after it beat last, and not before"
