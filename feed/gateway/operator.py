@@ -1,20 +1,14 @@
-"""What an operator sees by HTTP: the numbers of all processes as those of one service."""
+"""What an operator sees by HTTP, and who is one."""
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 import orjson
 from aiohttp import web
 
-from feed import metrics
 from feed.access.principal import Refused
-from feed.bus.answer import METRICS, Answer
-from feed.bus.errors import BusDown, BusRefused
-from feed.bus.inquiries import SETTLED_S
-from feed.exposition import Family, merged, of_plain
 from feed.gateway.address import is_loopback
+from feed.gateway.census import Census
 from feed.gateway.entitled import NotGranted
 from feed.gateway.guests import Guests
 from feed.gateway.http import Visitor
@@ -23,49 +17,6 @@ from feed.settings.types import LOOPBACK
 from feed.wire.errors import Code, ProtocolError
 
 OPERATOR: Final = "operator"  # what is not granted, as a metric's label
-# All who ask within this get the same answer: what the processes say is as old as that anyway.
-SHARED_S: Final = 1.0
-POLL_S: Final = 0.1
-
-
-class Asker(Protocol):
-    """Asks all processes: an Inquirer."""
-
-    async def ask(self, what: str) -> dict[str, Answer]: ...
-
-
-class Census:
-    """All processes' numbers, asked for only while somebody wants them. `own` are those of this process."""
-
-    def __init__(self, asker: Asker, own: Callable[[], Answer]) -> None:
-        self._asker = asker
-        self._own = own
-        self._turn = asyncio.Lock()
-        self._body = b""
-        self._made = self._asked = self._began = float("-inf")
-
-    async def body(self) -> bytes:
-        """JSON, made at most once in SHARED_S. Without the bus it has this process alone, and is not `complete`."""
-        async with self._turn:
-            if time.monotonic() - self._made >= SHARED_S:
-                answers, complete = await self._answers()
-                self._body = rendered(answers, complete=complete, now_s=time.time())
-                self._made = time.monotonic()
-            return self._body
-
-    async def _answers(self) -> tuple[dict[str, Answer], bool]:
-        now = time.monotonic()
-        if now - self._asked > 2 * SHARED_S:
-            self._began = now  # nobody has answered lately: each process needs its time to see the question
-        try:
-            answers = await self._asker.ask(METRICS)
-            while time.monotonic() - self._began < SETTLED_S:
-                await asyncio.sleep(POLL_S)
-                answers = await self._asker.ask(METRICS)
-        except (BusDown, BusRefused):
-            return {"": self._own()}, False
-        self._asked = time.monotonic()
-        return answers, True
 
 
 class Operator:
@@ -115,39 +66,6 @@ class Operator:
                 raise ProtocolError(Code.AUTH_FAILED) from refused
         if not allowed:
             raise NotGranted(OPERATOR, "only operators may see this")
-
-
-def rendered(answers: Mapping[str, Answer], *, complete: bool, now_s: float) -> bytes:
-    """The answers of all processes as JSON: who they are, and their metrics joined."""
-    told = {process: answer for process, answer in answers.items() if answer.data is not None}
-    families = {
-        process: [of_plain(*family) for family in answer.data.get("families", ())] for process, answer in told.items()
-    }
-    return orjson.dumps({
-        "t": now_s,
-        "complete": complete,
-        "processes": [_process(answer) for answer in answers.values()],
-        "families": [_plain(family) for family in merged(families, metrics.ACROSS_WORKERS)],
-    })  # fmt: skip
-
-
-def _process(answer: Answer) -> dict[str, Any]:
-    name, role, version = answer.who
-    data = answer.data or {}
-    return {
-        "name": name,
-        "role": role,
-        "version": version,
-        "age_s": round(answer.age_s, 3),
-        "ready": answer.fault == "" and not data.get("not_ready"),
-        "not_ready": answer.fault or data.get("not_ready", ""),
-        "connections": data.get("connections", 0),
-    }
-
-
-def _plain(family: Family) -> list[Any]:
-    samples = [[name, dict(labels), value] for name, labels, value, _ in family.samples]
-    return [family.name, family.kind, samples]
 
 
 def _json(body: bytes) -> web.Response:

@@ -17,6 +17,7 @@ from feed.bus.answer import Answer
 from feed.bus.inquiries import Inquirer, Respondent
 from feed.bus.leases import Leases
 from feed.bus.store import Store
+from feed.gateway.census import Census
 from feed.gateway.door import Door
 from feed.gateway.drain import close_all
 from feed.gateway.entrance import Entrance
@@ -24,7 +25,7 @@ from feed.gateway.feeds import Feeds
 from feed.gateway.guests import Guests
 from feed.gateway.http import Rest, Visitor, faults_answered
 from feed.gateway.hub import Hub
-from feed.gateway.operator import Census, Operator
+from feed.gateway.operator import Operator
 from feed.gateway.page import add_page
 from feed.gateway.session import Session
 from feed.gateway.socket import Socket

@@ -46,7 +46,8 @@ class Watched:
             if live.stream in self.streams:
                 delays = self.streams[live.stream][1]
                 for message in live.pending:
-                    delays.add(now_ns - message.ts_gateway)
+                    if message.tick is not None:
+                        delays.add(now_ns - message.ts_gateway)
 
 
 def _nothing() -> tuple[Delays, Delays]:
