@@ -1,7 +1,8 @@
 """A flush: what streams have pending becomes segments, once per form, and frames, once per cohort; each client gets one
 write."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import islice
 
 from feed.gateway.cohort import Cohort, Member
 from feed.gateway.flow import Flow
@@ -39,25 +40,34 @@ class Fanout:
     def _send(self, cohorts: list[Cohort], now: float) -> list[Member]:
         """Writes what cohorts are due, to each client at once; answers those that did not take it."""
         behind: list[Member] = []
-        messages = size = frames = 0
+        stamp, most, names = self._meters.stamp, self._meters.stamp_every, self._meters.names
+        messages = size = frames = stamped = unstamped = 0
         for cohort in cohorts:
             count, parts, data = cohort.form.joined(cohort.due, self._max_frame_bytes)
-            members = len(cohort.members)
-            for member in cohort.members:
-                if not member.write(data):
-                    behind.append(member)
-                    members -= 1
+            for portion in (cohort.members,) if len(cohort.members) <= most else _portions(cohort.members, most):
+                members = len(portion)
+                for member in portion:
+                    if not member.write(data):
+                        behind.append(member)
+                        members -= 1
+                messages += count * members
+                frames += parts * members
+                size += len(data) * members
+                unstamped += members
+                if unstamped >= most:
+                    stamp(cohort.due, count, messages - stamped)
+                    stamped, unstamped = messages, 0
+                if names:
+                    self._meters.named(cohort.due, members)
             cohort.sent_at = now
-            messages += count * members
-            frames += parts * members
-            size += len(data) * members
+        if unstamped:
+            stamp(cohort.due, count, messages - stamped)
         self._meters.written(messages, size, frames)
         return behind
 
     def _encode(self, live: LiveStream, now: float, now_ns: int, cohorts: list[Cohort], flows: list[Flow]) -> None:
         """Gives a stream's segments to those whom they are due."""
         rates = {0.0: live.pending}
-        sent = False
         for rate, form, audience, alone in self._interest.audience(live):
             messages = rates.get(rate)
             if messages is None:
@@ -70,7 +80,9 @@ class Fanout:
             segments = form.segments(messages, now_ns // 1000, self._max_frame_bytes, alone=alone)
             if not segments:
                 continue
-            sent = sent or not rate
+            if not rate:  # who wants a rate waits by his own wish
+                for segment in segments:
+                    segment.said = messages
             for cohort in audience:
                 due = cohort.due
                 if not due:
@@ -78,5 +90,9 @@ class Fanout:
                 due += segments
         if len(live.flows) >= len(rates):
             live.flows = {rate: flow for rate, flow in live.flows.items() if rate in rates}
-        if sent:
-            self._meters.hops(live.pending[0], now_ns)
+
+
+def _portions(members: Iterable[Member], most: int) -> Iterable[Collection[Member]]:
+    """All of them, so many at a time."""
+    rest = iter(members)
+    return iter(lambda: list(islice(rest, most)), [])

@@ -23,7 +23,8 @@ class Feeds:
         clock = LoopClock()
         self.backfill = Backfill(values.redis, self._absorb)
         self._hubs = {
-            name: Hub(name, self.subscriber, clock, self.backfill, values.flush, values.gateway) for name in names
+            name: Hub(name, self.subscriber, clock, self.backfill, values.flush, values.gateway, values.metrics)
+            for name in names
         }
         self.bus_up = False
         for name in self._hubs:

@@ -16,14 +16,16 @@ Written = tuple[int, int, bytes]
 class Segment:
     """The messages of one stream and flush in one form, joined: made once, sent to every cohort of that form.
 
-    `alone` is what a cohort is written that gets nothing else, made for the first such cohort.
+    `alone` is what a cohort is written that gets nothing else, made for the first such cohort. `said` are the messages
+    whose delay tells how late the gateway is; none where the client wanted to wait.
     """
 
-    __slots__ = ("alone", "content", "count")
+    __slots__ = ("alone", "content", "count", "said")
 
-    def __init__(self, count: int, content: bytes) -> None:
+    def __init__(self, count: int, content: bytes, said: Sequence[Message] = ()) -> None:
         self.count = count
         self.content = content
+        self.said = said
         self.alone: Written | None = None
 
 

@@ -19,24 +19,33 @@ from feed.gateway.lane import Backfill
 from feed.gateway.live import LiveStream
 from feed.gateway.members import Members
 from feed.gateway.message import Message
-from feed.gateway.meters import Meters
+from feed.gateway.meters import meters_of
 from feed.gateway.paces import Paces
 from feed.gateway.resume import Place, absorb
 from feed.gateway.rhythm import Rhythm
 from feed.gateway.status import STALE, Silent, changed, frames, state
 from feed.gateway.tails import Tails
 from feed.gateway.watched import Watched
-from feed.settings import Flush, Gateway
+from feed.settings import Flush, Gateway, Metrics
 
 
 class Hub:
     """One feed's ticks on their way to its clients. When they are flushed is for `Rhythm` to say."""
 
-    def __init__(self, feed: str, bus: Bus, clock: Clock, backfill: Backfill, flush: Flush, knobs: Gateway) -> None:
+    def __init__(
+        self,
+        feed: str,
+        bus: Bus,
+        clock: Clock,
+        backfill: Backfill,
+        flush: Flush,
+        knobs: Gateway,
+        measured: Metrics | None = None,
+    ) -> None:
         self.feed = feed
         self.interest = Interest(feed, bus)
         self.bus_up = False
-        self.meters = Meters(feed)
+        self.meters = meters_of(feed, measured or Metrics(), clock.now_ns)
         self.watched = Watched()
         self._clock = clock
         self._backfill = backfill
@@ -57,8 +66,8 @@ class Hub:
         live = self.interest.streams.get(stream)
         if live is not None:
             for gap in live.take(batch):
-                self.meters.gap(gap.cause)
-            self.meters.taken(stream.kind, batch)
+                self._missed(live, gap)
+            self.meters.taken(stream, batch)
             if self.watched.streams:
                 self.watched.taken(stream, batch)
             self._touch(live)
@@ -66,8 +75,7 @@ class Hub:
     def hole(self, stream: Stream, hole: Hole) -> None:
         live = self.interest.streams.get(stream)
         if live is not None:
-            live.skip(hole, self._clock.now_ns())
-            self.meters.gap("bus")
+            self._missed(live, live.skip(hole, self._clock.now_ns()))
             self._touch(live)
 
     def epoch(self, stream: Stream, at: Position) -> None:
@@ -184,6 +192,10 @@ class Hub:
 
     def _frames(self, form: Form, segments: list[Segment]) -> bytes:
         return form.joined(segments, self._settings.max_frame_bytes)[2] if segments else b""
+
+    def _missed(self, live: LiveStream, gap: Message) -> None:
+        if gap.fields is not None:
+            self.meters.gap(gap.fields, self.members.holding(live))
 
     def _touch(self, live: LiveStream) -> None:
         self._dirty[live] = None

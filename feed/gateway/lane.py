@@ -4,10 +4,9 @@ It has no queue of its own. For each stream it has a place in what the stream's 
 takes bytes it is given what follows. When it has caught up everywhere it goes (back) to a cohort.
 """
 
-import math
 from collections.abc import Callable
 from itertools import takewhile
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from feed.bus.store import Past
 from feed.core.conflation import Totals
@@ -17,8 +16,9 @@ from feed.gateway.cohort import Member
 from feed.gateway.flow import next_due
 from feed.gateway.forms import Form, Segment
 from feed.gateway.live import LiveStream
-from feed.gateway.message import Conflator, Message, stood_for
+from feed.gateway.message import Conflator, Fields, Message, stood_for
 from feed.gateway.resume import from_log
+from feed.gateway.track import Track
 
 # What waits in the socket can't be conflated any more: no more is written to a client that has this much to read.
 FULL_BYTES: Final = 65_536
@@ -35,35 +35,13 @@ class Backfill(Protocol):
         ...
 
 
-class Track:
-    """Where the client stands in one stream. `lead` is to be sent before what follows `at`."""
+class Taken(NamedTuple):
+    """What one client was given in one write. `gaps` are those that it was told of in what it missed while away."""
 
-    __slots__ = ("ask_again", "at", "conflator", "due", "held_after", "lead", "live", "rate")
-
-    def __init__(self, live: LiveStream, at: Position, rate: float, lead: list[Message] | None = None) -> None:
-        self.live = live
-        self.at = at
-        self.rate = rate
-        self.lead = lead or []
-        self.conflator = Conflator()  # of what a rate holds back, which begins after `held_after`
-        self.held_after = at
-        self.due = -math.inf
-        self.ask_again = -math.inf
-
-    @property
-    def told(self) -> Position:
-        """Up to where the client was sent everything."""
-        return self.held_after if self.conflator else self.at
-
-    @property
-    def behind(self) -> bool:
-        """Whether there is something to be sent that others were sent already."""
-        end = self.live.tail.end
-        return bool(self.lead) or (self.at != end and not (self.at.epoch == end.epoch and self.at.seq > end.seq))
-
-    @property
-    def caught_up(self) -> bool:
-        return not (self.lead or self.conflator) and self.at == self.live.sent(self.rate)
+    segments: list[Segment]
+    messages: int
+    frames: int
+    gaps: list[Fields]
 
 
 class Lane:
@@ -85,12 +63,13 @@ class Lane:
         self.tracks: dict[LiveStream, Track] = {}
         self.sent_at = now
         self.conflated = 0  # ticks that another stood for, since this was last looked at
-        self.messages = 0  # written, likewise
         self.warned = False
         self.cut = False
         self.version = -1  # of the interest from which its tracks were made
         self._backfill = backfill
         self._flowing = flowing
+        self._written = Taken([], 0, 0, [])
+        self._gaps: list[Fields] = []  # told of since then
         self._began_ns = now_ns
         self._began = now
         self._owing: set[Track] = set()  # streams in which the client is owed what it missed before the lane began
@@ -132,16 +111,21 @@ class Lane:
         self._paged = any(track.lead for track in tracks)
         for index in range(len(tracks)):
             track = tracks[(index + self._turn) % len(tracks)]
-            while room > 0 and (messages := self._pull(track, room, now, now_ns)):
-                for segment in self.form.segments(messages, now_ns // 1000, max_bytes):
-                    segments.append(segment)
-                    room -= len(segment.content)
+            while room > 0 and (next_ones := self._next(track, room, now, now_ns, max_bytes)) is not None:
+                segments += next_ones
+                room -= sum(len(segment.content) for segment in next_ones)
         if not segments:
             return b""
         self.sent_at = now
-        count, _, data = self.form.joined(segments, max_bytes)
-        self.messages += count
+        count, frames, data = self.form.joined(segments, max_bytes)
+        self._written = Taken(segments, count, frames, self._gaps)
+        self._gaps = []
         return data
+
+    def taken(self) -> Taken:
+        """What `pump` answered last, once."""
+        written, self._written = self._written, Taken([], 0, 0, [])
+        return written
 
     def caught_up(self) -> bool:
         """Whether the client stands everywhere where the others of its rate stand."""
@@ -173,6 +157,21 @@ class Lane:
                 waited_s = (now_ns - max(oldest_ns, self._began_ns)) / NS_PER_S
                 lag = max(lag, min(waited_s, now - self._began))  # the time of day may be set
         return lag
+
+    def _next(self, track: Track, room: int, now: float, now_ns: int, max_bytes: int) -> list[Segment] | None:
+        """What comes next in a stream, as segments; None where nothing does."""
+        owed, read = track in self._owing, bool(track.lead)
+        messages = self._pull(track, room, now, now_ns)
+        if not messages:
+            return None
+        missed = owed or read
+        if missed:
+            self._gaps += _gaps(messages, in_band=owed)
+        segments = self.form.segments(messages, now_ns // 1000, max_bytes)
+        for segment in segments:
+            # what the client missed while it was away says nothing of how late the gateway is, nor does its own rate
+            segment.said = () if missed or track.rate else messages
+        return segments
 
     def _pull(self, track: Track, room: int, now: float, now_ns: int) -> list[Message]:
         """What comes next in a stream, of about `room` bytes at most."""
@@ -287,3 +286,9 @@ class Lane:
         taken = conflator.take()
         self.conflated += stood_for(taken)
         return taken
+
+
+def _gaps(messages: list[Message], *, in_band: bool) -> list[Fields]:
+    """What is told of gaps. Who was there when one came `in_band`, as an entry of the log, was counted then."""
+    told = (message.fields for message in messages if message.fields is not None)
+    return [fields for fields in told if fields["T"] == "gap" and (in_band or "q" not in fields)]

@@ -5,7 +5,8 @@ from typing import Final
 
 from feed.gateway.clock import Clock
 from feed.gateway.cohort import Member
-from feed.gateway.lane import Lane
+from feed.gateway.lane import Lane, Taken
+from feed.gateway.live import LiveStream
 from feed.gateway.meters import Meters
 from feed.settings import Gateway
 
@@ -40,6 +41,7 @@ class Lanes:
         self._done = done
         self._lanes: dict[Member, Lane] = {}
         self._turning = False
+        meters.watch_lanes(self._outbox_bytes, self._lag_s)
 
     def all(self) -> list[Lane]:
         return list(self._lanes.values())
@@ -54,6 +56,10 @@ class Lanes:
             self._turning = True
             self._clock.later(MOVING_S, self._turn)
 
+    def holding(self, live: LiveStream) -> int:
+        """How many of the clients get a stream."""
+        return sum(live in lane.tracks for lane in self._lanes.values())
+
     def drop(self, member: Member) -> None:
         lane = self._lanes.pop(member, None)
         if lane is not None:
@@ -67,8 +73,7 @@ class Lanes:
         data = lane.pump(now, now_ns, self._max_frame_bytes)
         if data:
             lane.member.put(data)
-            self._meters.given(lane.messages, data)
-            lane.messages = 0
+            self._given(lane.taken(), len(data))
         if lane.conflated:
             self._meters.conflated("slow", lane.conflated)
             lane.conflated = 0
@@ -103,6 +108,21 @@ class Lanes:
                 lane.warned = True
             else:
                 lane.warned = False
+
+    def _given(self, taken: Taken, size: int) -> None:
+        self._meters.given(taken.messages, size, taken.frames)
+        self._meters.stamp(taken.segments, taken.messages, taken.messages)
+        if self._meters.names:
+            self._meters.named(taken.segments, 1)
+        for gap in taken.gaps:
+            self._meters.told(gap)
+
+    def _outbox_bytes(self) -> int:
+        return sum(lane.member.backlog() for lane in self._lanes.values())
+
+    def _lag_s(self) -> float:
+        now, now_ns = self._clock.monotonic(), self._clock.now_ns()
+        return max((lane.lag_s(now, now_ns) for lane in self._lanes.values()), default=0.0)
 
     def _turn(self) -> None:
         # stays False where a turn fails, so that `beat`, which is awaited, fails on the same

@@ -53,28 +53,30 @@ class LiveStream:
         for ready in waiting:
             ready()
 
-    def take(self, batch: Batch) -> list[Gap]:
+    def take(self, batch: Batch) -> list[Message]:
         """Adds a batch to what is pending; answers the in-band gaps in it."""
         if self.at is not None and self.at.epoch is None:
             # a client that was told of no epoch could not resume from what it is about to get
             self.enter(Position(batch.epoch, batch.first), batch.ts_gateway)
         epoch, first, ts_pub, ts_gateway, entries = batch
-        gaps: list[Gap] = []
+        gaps: list[Message] = []
         seq = first
         for entry in entries:
             if isinstance(entry, Gap):
-                gaps.append(entry)
-                self.pending.append(of_entry(self.key, epoch, seq, entry, ts_pub, ts_gateway))
+                gaps.append(of_entry(self.key, epoch, seq, entry, ts_pub, ts_gateway))
+                self.pending.append(gaps[-1])
             else:
                 self.pending.append(Message(epoch, seq, entry, ts_pub, ts_gateway))
             seq += 1
         self.at = Position(epoch, seq - 1)
         return gaps
 
-    def skip(self, hole: Hole, now_ns: int) -> None:
-        """Names entries that nobody will get, and stands behind them."""
-        self.pending.append(of_hole(self.key, hole, "bus", now_ns))
-        self.at = self.pending[-1].at
+    def skip(self, hole: Hole, now_ns: int) -> Message:
+        """Names entries that nobody will get, and stands behind them; answers the gap."""
+        gap = of_hole(self.key, hole, "bus", now_ns)
+        self.pending.append(gap)
+        self.at = gap.at
+        return gap
 
     def enter(self, at: Position, now_ns: int) -> None:
         """Goes on in another epoch at `at`."""

@@ -62,6 +62,11 @@ class Members:
         form, selection = self._wants[member]
         self._enter(self._lane(member, form, pressed=True), form, selection, {})
 
+    def holding(self, live: LiveStream) -> int:
+        """How many clients get a stream, each for itself or all of its kind."""
+        cohorts = (cohort for _, _, audience, _ in self._interest.audience(live) for cohort in audience)
+        return sum(len(cohort.members) for cohort in cohorts) + self.lanes.holding(live)
+
     def standing(self, member: Member, live: LiveStream, rate: float) -> Position:
         """Up to where a client was sent everything of a stream that it has at a rate."""
         lane = self.lanes.of(member)

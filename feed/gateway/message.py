@@ -74,6 +74,17 @@ def of_hole(key: str, hole: Hole, cause: str, ts_gateway: int) -> Message:
     return Message(hole.next.epoch, hole.next.seq - 1, None, 0, ts_gateway, fields)
 
 
+def missing(gap: Fields) -> int:
+    """How many ticks a gap's message says are missing; 1 where that can't be known."""
+    if "ids" in gap:
+        first, last = gap["ids"]
+    elif "q" in gap or gap["to"] is None:  # an entry that stands for any number of ticks; a hole without an end
+        return 1
+    else:
+        first, last = gap["from"], gap["to"]
+    return max(1, int(last - first + 1))
+
+
 def of_epoch(key: str, at: Position, ts_gateway: int) -> Message:
     """The stream goes on in another epoch, and its next entry is the one at `at`."""
     return Message(at.epoch, at.seq - 1, None, 0, ts_gateway, messages.epoch(key, at))

@@ -251,7 +251,7 @@ class Session:
         trip_s = (time.time_ns() - command.tw * 1000) / NS_PER_S
         if abs(trip_s) > MAX_TRIP_S:
             raise ProtocolError(Code.INVALID_SYNTAX, "tw: no stamp of the last minute", command.id)
-        metrics.HOP_DELAY.labels(self._hub.feed, metrics.HOP_CLIENT_ECHO).observe(trip_s)
+        self._hub.meters.echoed(trip_s)
 
     def _take_turn(self) -> None:
         if self._bucket.take(time.monotonic()):

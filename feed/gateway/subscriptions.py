@@ -193,6 +193,8 @@ class Subscriptions:
                 how = "lost"
                 resumed.lost.add(live)
                 resumed.lead.extend(place.lead)
+                for fields in (gap.fields for gap in place.lead if gap.fields is not None):
+                    self._hub.meters.told(fields)
                 resumed.last.extend([tick] if tick is not None else [])
                 place = Place(place.at, [])
             elif len(place.lead) > 1:
