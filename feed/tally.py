@@ -112,22 +112,53 @@ class Extreme:
             self._now, self._since = 0.0, now_s
 
 
+class MuteTally(Tally):
+    __slots__ = ()
+
+    def inc(self, more: float = 1) -> None:
+        """Counts nothing."""
+
+
+class MuteSpread(Spread):
+    __slots__ = ()
+
+    def observe(self, value: float, times: int = 1) -> int:  # noqa: ARG002
+        """Counts nothing; answers some bucket."""
+        return 0
+
+    def observe_all(self, values: Collection[float]) -> None:
+        """Counts nothing."""
+
+
+class MuteExtreme(Extreme):
+    __slots__ = ()
+
+    def observe(self, value: float, now_s: float) -> None:
+        """Forgets it."""
+
+
 class Children(Collector, Generic[T]):
-    """A metric with labels, each set of whose values has a child that counts."""
+    """A metric with labels, each set of whose values has a child that counts. `mute` is one that doesn't."""
 
     def __init__(
-        self, name: str, text: str, labels: Sequence[str], child: Callable[[], T], registry: CollectorRegistry
+        self, name: str, text: str, labels: Sequence[str], child: Callable[[], T], mute: T, registry: CollectorRegistry
     ) -> None:
         self.name, self._text, self.label_names = name, text, tuple(labels)
         self._child = child
+        self._mute = mute
+        self._on = True
         self._children: dict[tuple[str, ...], T] = {}
         registry.register(self)
+
+    def turn_off(self) -> None:
+        """From here on children count nothing, and nothing is to be seen of the metric. Before any is bound."""
+        self._on = False
 
     def labels(self, *values: str) -> T:
         """The child of these label values; the same one for the same values."""
         if len(values) != len(self.label_names):
             raise ValueError(f"labels are {', '.join(self.label_names)}")
-        child = self._children.get(values)
+        child = self._children.get(values) if self._on else self._mute
         if child is None:
             child = self._children[values] = self._child()
         return child
@@ -146,7 +177,7 @@ class Tallies(Children[Tally]):
     """A counter with labels; `name` is without the ending `_total` that Prometheus shows."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry = REGISTRY) -> None:
-        super().__init__(name, text, labels, Tally, registry)
+        super().__init__(name, text, labels, Tally, MuteTally(), registry)
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         family = self._family()
@@ -162,7 +193,7 @@ class Levels(Children[Level]):
     """A gauge of which there is nothing to be seen before its first child: not 0 in a process that it is not about."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry = REGISTRY) -> None:
-        super().__init__(name, text, labels, Level, registry)
+        super().__init__(name, text, labels, Level, Level(), registry)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = self._family()
@@ -178,7 +209,7 @@ class Extremes(Children[Extreme]):
     """A gauge with labels: the largest value of late."""
 
     def __init__(self, name: str, text: str, labels: Sequence[str], registry: CollectorRegistry = REGISTRY) -> None:
-        super().__init__(name, text, labels, Extreme, registry)
+        super().__init__(name, text, labels, Extreme, MuteExtreme(), registry)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = self._family()
@@ -204,7 +235,7 @@ class Spreads(Children[Spread]):
     ) -> None:
         self._bounds = list(buckets)
         self._words = [*map(floatToGoString, self._bounds), "+Inf"]
-        super().__init__(name, text, labels, lambda: Spread(self._bounds), registry)
+        super().__init__(name, text, labels, lambda: Spread(self._bounds), MuteSpread(self._bounds), registry)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         family = self._family()

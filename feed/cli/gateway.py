@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from feed.cli.options import Misused, Refused, configured, knob, log_format, log_level, redis_url, variable
-from feed.cli.serving import announce, beside, binding, serve, url
+from feed.cli.serving import announce, beside, binding, measured, serve, url
 
 if TYPE_CHECKING:
     from feed.settings import Values
@@ -79,9 +79,10 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
     from feed.lifecycle import collect_rarely
 
     knobs = values.gateway
-    with usable():
-        server = Gateway(values)
     async with AsyncExitStack() as stack:
+        stack.enter_context(measured(values.metrics))
+        with usable():
+            server = Gateway(values)
         with binding("admin", knobs.admin_host, knobs.admin_port, "--admin-port", "gateway.admin_port"):
             admin = await stack.enter_async_context(Admin(knobs.admin_host, knobs.admin_port, server.not_ready))
         stack.push_async_callback(server.close)
@@ -101,6 +102,7 @@ async def together(settings: "Settings", stop: asyncio.Event) -> int:
     """The parent of several, which serves no clients. Returns the exit code."""
     from prometheus_client import CollectorRegistry
 
+    from feed import metrics
     from feed.admin import Admin
     from feed.bus.inquiries import Respondent
     from feed.cli.children import environment_of
@@ -116,6 +118,7 @@ async def together(settings: "Settings", stop: asyncio.Event) -> int:
             port = stack.enter_context(held(knobs.host, knobs.port))
         crew = Crew(knobs.workers, environment_of(settings) | {variable("gateway.port"): str(port)}, stop)
         registry.register(Joined(crew.families))
+        metrics.GATEWAY_READY.labels().set_function(lambda: float(not crew.not_ready()))  # also while no worker is up
         with binding("admin", knobs.admin_host, knobs.admin_port, "--admin-port", "gateway.admin_port"):
             admin = await stack.enter_async_context(
                 Admin(knobs.admin_host, knobs.admin_port, crew.not_ready, registry, crew.refresh)

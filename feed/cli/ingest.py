@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from feed.cli.options import Misused, configured, knob, log_format, log_level, redis_url
-from feed.cli.serving import announce, beside, binding, serve, url
+from feed.cli.serving import announce, beside, binding, measured, serve, url
 
 if TYPE_CHECKING:
     from feed.ingest.source import Source
@@ -54,11 +54,12 @@ def ingest(settings: "Settings", feed: str) -> None:
         from feed.ingest.worker import Worker
 
         knobs = values.ingest
-        source = source_of(values, feed)
-        publisher = Publisher(values, source.feed, source.contiguous, source.silent)
-        worker = Worker(values, source, publisher)
-        respondent = Respondent(values.redis, f"ingest {feed}", View(source, publisher, worker.not_ready))
         async with AsyncExitStack() as stack:
+            stack.enter_context(measured(values.metrics))
+            source = source_of(values, feed)
+            publisher = Publisher(values, source.feed, source.contiguous, source.silent)
+            worker = Worker(values, source, publisher)
+            respondent = Respondent(values.redis, f"ingest {feed}", View(source, publisher, worker.not_ready))
             with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "ingest.admin_port"):
                 admin = await stack.enter_async_context(Admin(knobs.host, knobs.admin_port, worker.not_ready))
             ready = asyncio.create_task(

@@ -14,7 +14,7 @@ from feed.cli.options import Refused, variable
 
 if TYPE_CHECKING:
     from feed.lifecycle import Main
-    from feed.settings import Log
+    from feed.settings import Log, Metrics
 
 UNUSABLE: Final = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
@@ -52,6 +52,18 @@ def binding(what: str, host: str, port: int, flag: str, key: str = "") -> Iterat
         why = os.strerror(error.errno).lower()
         remedy = f"choose another with {flag}" + (f" or {variable(key)}" if key else "")
         raise Refused(f"{what}: cannot listen on {host}:{port}: {why}; {remedy}") from error
+
+
+@contextmanager
+def measured(knobs: "Metrics") -> Iterator[None]:
+    """Around all that a server's process does: whether it counts, and how late its event loop is."""
+    from feed import metrics
+    from feed.loop_delay import LoopDelay
+
+    if not knobs.enabled:
+        metrics.turn_off()
+    with LoopDelay():
+        yield
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from feed.cli.gateway import usable
 from feed.cli.options import Refused
 from feed.cli.reports import ASK, MOST_ASKED, STOP, Listening, Refusal, Report, pack
-from feed.cli.serving import binding, serve
+from feed.cli.serving import binding, measured, serve
 from feed.exposition import snapshot
 from feed.gateway.server import Gateway
 from feed.lifecycle import collect_rarely, report_faults
@@ -36,10 +36,11 @@ def work(number: int, values: Values) -> None:
 async def _serve(stop: asyncio.Event, number: int, values: Values, parent: socket.socket) -> int:
     report_faults(values.log.level == "debug", f"feed: worker {number}")
     knobs = values.gateway
-    with usable():
-        server = Gateway(values, shares_port=True, role=f"gateway worker {number}")
-    reader, writer = await asyncio.open_unix_connection(sock=parent)
     async with AsyncExitStack() as stack:
+        stack.enter_context(measured(values.metrics))
+        with usable():
+            server = Gateway(values, shares_port=True, role=f"gateway worker {number}")
+        reader, writer = await asyncio.open_unix_connection(sock=parent)
         # to the end, so that no half of an answer stands before a refusal
         stack.push_async_callback(writer.wait_closed)
         stack.callback(writer.close)

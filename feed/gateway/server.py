@@ -85,6 +85,8 @@ class Gateway:
         self._view = View(self._hub, self.not_ready, lambda: len(self._sessions))
         self._respondent = Respondent(values.redis, role, self._view)
         self.port = 0
+        metrics.GATEWAY_READY.labels().set_function(lambda: float(not self.not_ready()))
+        metrics.GATEWAY_CONNECTIONS_LIMIT.labels().set(self._settings.max_connections)
 
     async def start(self) -> None:
         """Reads keys and binds. Raises OSError where the address is taken."""

@@ -9,6 +9,8 @@ from typing import Final
 
 import structlog
 
+from feed import metrics
+
 LOOK_S: Final = 2.0
 # Forward secrecy and authenticated encryption, and nothing else; TLS 1.3 has no others.
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -26,7 +28,8 @@ class Tls:
         self._cert = cert
         self._key = key
         self._signature = self._sign()
-        self.context = context_of(cert, key, time.time())
+        self.context, ends = context_of(cert, key, time.time())
+        metrics.GATEWAY_CERTIFICATE.labels().set(ends)
 
     async def run(self) -> None:
         """Looks for changes every `LOOK_S`, until cancelled."""
@@ -42,10 +45,11 @@ class Tls:
         self._signature = signature
         try:
             # certificates that are being exchanged are looked at again when the second file has changed too
-            self.context = await asyncio.to_thread(context_of, self._cert, self._key, now)
+            self.context, ends = await asyncio.to_thread(context_of, self._cert, self._key, now)
         except ValueError as error:
             log.error("certificate_unusable", error=str(error), kept="the one before")
             return
+        metrics.GATEWAY_CERTIFICATE.labels().set(ends)
         log.info("certificate_read", file=self._cert)
 
     def _sign(self) -> Signature:
@@ -53,12 +57,12 @@ class Tls:
         return tuple(_stamp(path) for path in (self._cert, self._key))
 
 
-def context_of(cert: str, key: str, now: float) -> ssl.SSLContext:
-    """What a handshake needs. Raises ValueError for files that can't be read, don't belong together, or are not valid
-    at Unix time `now`."""
+def context_of(cert: str, key: str, now: float) -> tuple[ssl.SSLContext, float]:
+    """What a handshake needs, and the Unix time at which the certificate ends. Raises ValueError for files that can't
+    be read, don't belong together, or are not valid at Unix time `now`."""
     data = _read("tls_cert", cert)
     _read("tls_key", key)
-    _valid(data, cert, now)
+    ends = _end(data, cert, now)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
@@ -73,10 +77,11 @@ def context_of(cert: str, key: str, now: float) -> ssl.SSLContext:
         context.load_cert_chain(cert, key, password="")
     except ssl.SSLError as error:
         raise ValueError(f"gateway.tls_key: {key}: {_why(error)} {cert}") from error
-    return context
+    return context, ends
 
 
-def _valid(data: bytes, cert: str, now: float) -> None:
+def _end(data: bytes, cert: str, now: float) -> float:
+    """When the certificate ends, which is valid now."""
     from cryptography import x509  # takes long to import, and who has no TLS does without
 
     try:
@@ -88,6 +93,7 @@ def _valid(data: bytes, cert: str, now: float) -> None:
         raise ValueError(f"gateway.tls_cert: {cert}: it expired on {end:%Y-%m-%d %H:%M} UTC")
     if now < begin.timestamp():
         raise ValueError(f"gateway.tls_cert: {cert}: it is not valid before {begin:%Y-%m-%d %H:%M} UTC")
+    return end.timestamp()
 
 
 def _why(error: ssl.SSLError) -> str:

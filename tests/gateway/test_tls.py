@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from prometheus_client import REGISTRY
 
 from feed.access.self_signed import Pair, make_certificate
 from feed.gateway import tls as module
@@ -19,11 +20,19 @@ DAY = datetime.timedelta(days=1)
 
 
 def load(pair: Pair, now: float | None = None) -> ssl.SSLContext:
-    return context_of(str(pair.cert), str(pair.key), time.time() if now is None else now)
+    return context_of(str(pair.cert), str(pair.key), time.time() if now is None else now)[0]
 
 
 def number(pair: Pair) -> int:
     return x509.load_pem_x509_certificate(pair.cert.read_bytes()).serial_number
+
+
+def end(pair: Pair) -> float:
+    return x509.load_pem_x509_certificate(pair.cert.read_bytes()).not_valid_after_utc.timestamp()
+
+
+def told_end() -> float | None:
+    return REGISTRY.get_sample_value("feed_gateway_certificate_end_timestamp_seconds")
 
 
 async def shown(port: int, **options: ssl.TLSVersion) -> tuple[int, str]:
@@ -105,6 +114,7 @@ def test_changed_files_are_taken_and_broken_ones_told_of_once(tmp_path: Path) ->
     pair = make_certificate(tmp_path)
     tls = Tls(str(pair.cert), str(pair.key))
     first = tls.context
+    assert told_end() == end(pair)
 
     async def look() -> ssl.SSLContext:
         await tls.look(time.time())
@@ -113,13 +123,16 @@ def test_changed_files_are_taken_and_broken_ones_told_of_once(tmp_path: Path) ->
     assert asyncio.run(look()) is first
     pair.cert.write_text("broken")
     assert asyncio.run(look()) is first
-    make_certificate(tmp_path)
+    make_certificate(tmp_path, lasts=3 * DAY)
     second = asyncio.run(look())
     assert second is not first
+    assert told_end() == end(pair)
+    ends = told_end()
     pair.key.unlink()
     assert asyncio.run(look()) is second
     make_certificate(tmp_path, lasts=-DAY)
     assert asyncio.run(look()) is second, "a renewal that has expired is none"
+    assert told_end() == ends
 
 
 def test_a_link_that_is_exchanged_is_a_change(tmp_path: Path) -> None:
