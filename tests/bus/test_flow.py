@@ -31,8 +31,8 @@ def trade(symbol: str, tick_id: int, ts_recv: int = 1) -> Trade:
 class Bus:
     """A publisher and a subscriber of feed `t`, running."""
 
-    def __init__(self, url: str, **publish: Any) -> None:
-        self.values = Values.model_validate({"redis": {"url": url}, "publish": publish})
+    def __init__(self, url: str, timeout_s: float = 5.0, **publish: Any) -> None:
+        self.values = Values.model_validate({"redis": {"url": url, "timeout_s": timeout_s}, "publish": publish})
         self.ear = Ear()
         self.publisher = Publisher(self.values, "t", frozenset({"trades"}))
         self.subscriber = Subscriber(self.values, self.ear)
