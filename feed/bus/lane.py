@@ -66,9 +66,13 @@ class Call:
 class Lane:
     """The ticks of one stream on their way out, oldest first; at most one call is under way."""
 
-    def __init__(self, stream: Stream, contiguous: bool) -> None:
+    def __init__(self, stream: Stream, contiguous: bool, slot: int = 0) -> None:
+        """`slot` is where a cluster keeps the stream."""
         self.stream = stream
         self.contiguous = contiguous
+        self.slot = slot
+        self.registered = False  # entered into the feed's directory
+        self.queued = False  # its turn comes
         self.ticks = stream.kind not in BAR_INTERVAL_NS  # not bars, which are made of them
         self.call: Call | None = None
         self.held_until = 0.0  # monotonic time before which the call is not sent

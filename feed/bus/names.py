@@ -2,6 +2,10 @@
 
 from feed.core.streams import Stream
 
+# In a cluster messages stay with the shard of their channel; the others go to every node.
+PUBLISH, SPUBLISH = "PUBLISH", "SPUBLISH"
+SUBSCRIBE, SSUBSCRIBE = "SUBSCRIBE", "SSUBSCRIBE"
+
 HEARTBEAT = "feed:heartbeat"
 KEYS = "feed:keys"
 KEYS_VERSION = "{feed:keys}:version"

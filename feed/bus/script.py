@@ -23,11 +23,18 @@ class Terms(NamedTuple):
     life: str
     max_ticks: int
     reset_after_us: int
+    sharded: bool = False
 
     @classmethod
-    def of(cls, values: Values, worker: str, life: str) -> "Terms":
+    def of(cls, values: Values, worker: str, life: str, *, sharded: bool = False) -> "Terms":
+        """`sharded` where streams are spread over a cluster's masters."""
         reset_after_us = int(values.publish.reset_after_s * 1_000_000)
-        return cls(worker, life, values.history.max_ticks, reset_after_us)
+        return cls(worker, life, values.history.max_ticks, reset_after_us, sharded)
+
+    @property
+    def publish(self) -> str:
+        """The command that publishes a message."""
+        return names.SPUBLISH if self.sharded else names.PUBLISH
 
     def command(self, sha: bytes, run_id: str, lane: Lane, call: Call, stamp: bytes, now: float) -> Command:
         """The call's command. `stamp` is the packed publish time, `now` the monotonic time in seconds."""

@@ -69,7 +69,11 @@ class Topology:
 
     def node_of(self, key: str) -> Node | None:
         """Who answers for a key; None while nobody does."""
-        return self._of[slot_of(key)]
+        return self.node_at(slot_of(key))
+
+    def node_at(self, slot: int) -> Node | None:
+        """Who answers for a slot's keys; None while nobody does."""
+        return self._of[slot]
 
     def moved(self, redirection: Redirection) -> "Topology":
         """This, with what a lasting redirection says."""
