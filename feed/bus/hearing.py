@@ -1,11 +1,10 @@
 """Whether the sources of feeds are heard, concluded from the beats of their workers as a gateway hears them."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from feed import metrics
-from feed.bus import names
 from feed.bus.beats import Sources, unpack_beat
 from feed.bus.reading import Listener
 
@@ -13,6 +12,13 @@ from feed.bus.reading import Listener
 LULL_S: Final = 1.5
 
 log = structlog.get_logger(__name__)
+
+
+class Workers(NamedTuple):
+    """A feed's workers, and what they said."""
+
+    feed: str
+    sources: Sources
 
 
 class Hearing:
@@ -23,17 +29,19 @@ class Hearing:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._feeds: dict[bytes, tuple[str, Sources]] = {}
+        self._feeds: dict[bytes, Workers] = {}
 
     @property
     def channels(self) -> frozenset[bytes]:
         return frozenset(self._feeds)
 
-    def want(self, feed: str, now: float) -> None:
-        """Begins to follow a feed's workers."""
-        sources = Sources()
-        sources.listen(now)
-        self._feeds[names.workers_channel(feed).encode()] = (feed, sources)
+    def want(self, channel: bytes, workers: Workers, now: float) -> None:
+        """Begins to follow a feed's workers, or goes on where another left it."""
+        workers.sources.listen(now)
+        self._feeds[channel] = workers
+
+    def unwant(self, channel: bytes) -> None:
+        self._feeds.pop(channel, None)
 
     def listen_anew(self, heard_at: float) -> None:
         """The bus was away, or kept everything back: each worker is given its time to be heard again."""

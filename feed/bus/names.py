@@ -2,14 +2,15 @@
 
 from feed.core.streams import Stream
 
-# In a cluster messages stay with the shard of their channel; the others go to every node.
-PUBLISH, SPUBLISH = "PUBLISH", "SPUBLISH"
-SUBSCRIBE, SSUBSCRIBE = "SUBSCRIBE", "SSUBSCRIBE"
-
 HEARTBEAT = "feed:heartbeat"
 KEYS = "feed:keys"
 KEYS_VERSION = "{feed:keys}:version"
 ASKED = "feed:asked"
+
+
+def heartbeat(tag: str) -> str:
+    """Pub/sub channel on which gateways beat; in a cluster one of each shard, by a tag that is the shard's."""
+    return f"{HEARTBEAT}:{{{tag}}}" if tag else HEARTBEAT
 
 
 def log_key(stream: Stream) -> str:

@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import random
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable
 from secrets import token_urlsafe
-from typing import Final
 
 import structlog
 
@@ -15,26 +13,19 @@ from feed.bus import names
 from feed.bus.beats import HEARS_ALL, Silent
 from feed.bus.connect import Link
 from feed.bus.entry import pack
-from feed.bus.errors import BusDown, BusRefused
+from feed.bus.errors import BusRefused
 from feed.bus.lane import Lane
+from feed.bus.lookout import Lookout
 from feed.bus.masters import Masters
-from feed.bus.outlet import RETRY_MAX_S, Outlet
+from feed.bus.outlet import Outlet
 from feed.bus.publish_meters import PublishMeters
 from feed.bus.roll import Roll
 from feed.bus.script import Terms
-from feed.bus.topology import Node, Redirection, Topology, slot_of
-from feed.core.backoff import delay_s
+from feed.bus.topology import NOWHERE, Node, Redirection, Topology, slot_of
 from feed.core.streams import Stream
 from feed.core.ticks import NS_PER_S, Tick, kind_of
 from feed.lifecycle import leaves
 from feed.settings import Values
-
-# The masters are looked for again so often, though nothing suggests it, where there may be others some day.
-LOOK_S: Final = 10.0
-# And not more often than this, however many calls are redirected.
-LOOK_MIN_S: Final = 0.1
-
-NOWHERE: Final = Topology({})
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +58,7 @@ class Publisher:
         self._stranded: dict[Lane, None] = {}  # with something to send, and nowhere to send it yet
         self._settled = asyncio.Event()
         self._settled.set()
-        self._astray = asyncio.Event()
+        self._lookout = Lookout(self._masters, self.spread)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[Node, asyncio.Task[None]] = {}
         # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
@@ -123,7 +114,7 @@ class Publisher:
         self._meters.connected(False)
         try:
             async with asyncio.TaskGroup() as self._group:
-                await self._look()
+                await self._lookout.run()
         except BaseExceptionGroup as faults:
             refused = faults.subgroup(BusRefused)
             raise (faults if refused is None else leaves(refused)[0]) from faults
@@ -159,7 +150,7 @@ class Publisher:
             self.outlet_at(to.node).ready(lane, asking=True)
 
     def astray(self) -> None:
-        self._astray.set()
+        self._lookout.astray()
 
     def linked(self, node: Node, *, up: bool) -> None:
         self._meters.connected(self.connected())
@@ -224,25 +215,6 @@ class Publisher:
         outlet.scatter()
         for lane in outlet.leave(NOWHERE):
             self.place(lane)
-
-    async def _look(self) -> None:
-        """Keeps the outlets those of the masters."""
-        failures = 0
-        while True:
-            self._astray.clear()
-            try:
-                found = await self._masters.find()
-            except BusDown as error:
-                log.warning("redis_unreachable", feed=self.feed, error=str(error))
-                failures += 1
-                await asyncio.sleep(delay_s(failures, LOOK_MIN_S, RETRY_MAX_S, random.random()))
-                continue
-            failures = 0
-            self.spread(found)
-            await asyncio.sleep(LOOK_MIN_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._astray.wait()
 
     def _new_lane(self, kind: str, symbol: str) -> Lane:
         stream = Stream(self.feed, kind, symbol)

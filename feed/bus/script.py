@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from feed.bus import names
 from feed.bus.entry import pack_int
 from feed.bus.lane import Call, Lane
+from feed.bus.pubsub import SHARDED, WHOLE
 from feed.bus.replies import Command
 from feed.settings import Values
 
@@ -34,7 +35,7 @@ class Terms(NamedTuple):
     @property
     def publish(self) -> str:
         """The command that publishes a message."""
-        return names.SPUBLISH if self.sharded else names.PUBLISH
+        return (SHARDED if self.sharded else WHOLE).publish
 
     def command(self, sha: bytes, run_id: str, lane: Lane, call: Call, stamp: bytes, now: float) -> Command:
         """The call's command. `stamp` is the packed publish time, `now` the monotonic time in seconds."""

@@ -105,6 +105,9 @@ class Topology:
         return hash(self.nodes)
 
 
+NOWHERE: Final = Topology({})
+
+
 def slot_of(key: str) -> int:
     """The slot of a key or sharded channel, by its hash tag where it has one."""
     return key_slot(key.encode())
