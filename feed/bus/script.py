@@ -44,7 +44,7 @@ class Terms(NamedTuple):
             "EVALSHA", sha, 3, names.log_key(stream), names.meta_key(stream), names.channel(stream),
             run_id, lane.candidate, self.worker, call.number, self.life, run.prev, call.flags, run.cause,
             lane.seq, lane.id, lane.trim_below, self.max_ticks, self.reset_after_us,
-            stamp, pack_int(items[0].ts_recv), "PUBLISH",
+            stamp, pack_int(items[0].ts_recv), self.publish,
             call.stood_at if now >= call.gives_up_at else "", lane.epoch or b"", lane.began,
             *chain.from_iterable(map(_of_tick, items)),
         )  # fmt: skip
