@@ -64,6 +64,13 @@ class Masters:
             raise
         return link
 
+    async def open_for(self, key: str, name: str, ended: Callable[[], None] = lambda: None) -> Link:
+        """Looks who answers for a key, and connects there. Raises BusDown and BusRefused as `find` and `open` do."""
+        node = (await self.find()).node_of(key)
+        if node is None:
+            raise BusDown(f"no master answers for {key}")
+        return await self.open(node, name, ended)
+
     async def _ask_node(self, node: Node) -> Topology:
         link = await self._link(self._at(node), self._name)
         try:
