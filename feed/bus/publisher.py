@@ -22,6 +22,7 @@ from feed.bus.publish_meters import PublishMeters
 from feed.bus.roll import Roll
 from feed.bus.script import Terms
 from feed.bus.topology import NOWHERE, Node, Redirection, Topology, slot_of
+from feed.core.shards import Share
 from feed.core.streams import Stream
 from feed.core.ticks import NS_PER_S, Tick, kind_of
 from feed.lifecycle import leaves
@@ -38,9 +39,15 @@ class Publisher:
     """
 
     def __init__(
-        self, values: Values, feed: str, contiguous: frozenset[str], silent: Callable[[], Silent] = lambda: HEARS_ALL
+        self,
+        values: Values,
+        feed: str,
+        contiguous: frozenset[str],
+        silent: Callable[[], Silent] = lambda: HEARS_ALL,
+        share: Share | None = None,
     ) -> None:
-        """`silent` says of which symbols the source hears nothing at the moment. Raises BusRefused for a `redis.url`
+        """`silent` says of which symbols the source hears nothing at the moment; `share` is what it reads, None where
+        that is all of the feed. Raises BusRefused for a `redis.url`
         that makes no sense."""
         self.feed = feed
         self.worker_id = values.ingest.worker_id or socket.gethostname()
@@ -49,7 +56,7 @@ class Publisher:
         self._contiguous = contiguous
         self._masters = Masters(values.redis, f"feed-ingest-{feed}")
         self._terms = Terms.of(values, self.worker_id, token_urlsafe(6), sharded=self._masters.sharded)
-        self._roll = Roll(feed, self._terms, silent)
+        self._roll = Roll(feed, self._terms, silent, share)
         self._buffer_bytes = values.publish.buffer_bytes
         self._buffer_ns = int(values.publish.buffer_s * NS_PER_S)
         self._lanes: dict[tuple[str, str], Lane] = {}

@@ -11,6 +11,7 @@ from feed.bus.errors import BusDown, BusRefused
 from feed.bus.lane import Lane
 from feed.bus.script import Terms
 from feed.bus.topology import Node, Topology, redirection
+from feed.core.shards import Share
 
 ALIVE: Final = int(EXPIRES_S * 1_000)
 
@@ -27,10 +28,11 @@ class Said(NamedTuple):
 class Roll:
     """A worker's, told over the connections that there are: each to the master that it belongs to."""
 
-    def __init__(self, feed: str, terms: Terms, silent: Callable[[], Silent]) -> None:
-        """`silent` says of which symbols the source hears nothing at the moment."""
+    def __init__(self, feed: str, terms: Terms, silent: Callable[[], Silent], share: Share | None) -> None:
+        """`silent` says of which symbols the source hears nothing at the moment; `share` is None where it reads all."""
         self._terms = terms
         self._silent = silent
+        self._share = share
         self._worker = names.worker_key(feed, terms.worker)
         self._beats = names.workers_channel(feed)
         self._directory = names.symbols_key(feed)
@@ -71,7 +73,7 @@ class Roll:
         if topology.node_of(self._worker) == node:
             commands.append(("SET", self._worker, os.getpid(), "PX", ALIVE))
         if topology.node_of(self._beats) == node:
-            beat = Beat(f"{self._terms.worker}/{self._terms.life}", self._silent())
+            beat = Beat(f"{self._terms.worker}/{self._terms.life}", self._silent(), self._share)
             commands.append((self._terms.publish, self._beats, pack_beat(beat)))
         # a master that hangs is found by its silence
         for command in commands or [("PING",)]:

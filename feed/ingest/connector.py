@@ -10,6 +10,7 @@ import structlog
 
 from feed import metrics
 from feed.core.backoff import delay_s
+from feed.core.shards import Share
 from feed.ingest.connection import Connection
 from feed.ingest.intake import Intake
 from feed.ingest.source import Sink
@@ -22,7 +23,14 @@ log = structlog.get_logger()
 class Connector:
     """A venue's live ticks, over as many connections as its limits ask for."""
 
-    def __init__(self, venue: Venue, url: str, knobs: Ingest, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        url: str,
+        knobs: Ingest,
+        chance: Callable[[], float] = random.random,
+        share: Share | None = None,
+    ) -> None:
         """`url` is the scheme and host to connect to; `chance` gives random numbers in [0, 1) for the backoff.
 
         Raises ValueError for a URL that can never work: retrying would hide it.
@@ -31,6 +39,7 @@ class Connector:
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             raise ValueError(f"{url!r} is not ws://HOST or wss://HOST")
         self.feed = venue.name
+        self.share = share
         self.contiguous = venue.contiguous
         self._venue = venue
         self._subscriptions = venue.subscriptions(url)

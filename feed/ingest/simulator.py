@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from feed import metrics
+from feed.core.shards import Share
 from feed.core.ticks import BAR_INTERVAL_NS, BARS, NS_PER_S, QUOTES, TRADES, Trade
 from feed.ingest.market import Market
 from feed.ingest.source import Sink
@@ -70,6 +71,7 @@ class Simulator:
     """
 
     feed = FEED
+    share: Share | None = None  # its market is one worker's own
     contiguous = frozenset({TRADES, QUOTES})
 
     def __init__(self, sim: Sim, now_ns: Callable[[], int] = time.time_ns) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from feed.core.shards import Share
 from feed.core.ticks import Tick, Trade
 
 
@@ -34,6 +35,9 @@ class Source(Protocol):
     """Kinds whose venue ids rise by exactly one per symbol, so that a hole can be named by its ids."""
     symbol_count: int
     """How many symbols it is told to bring."""
+
+    share: Share | None
+    """What of the feed's symbols it brings; None where that is all of them."""
 
     async def run(self, sink: Sink, stop: asyncio.Event) -> None:
         """Reads until `stop` is set. Reconnects by itself; raises only on faults of its own configuration or code."""
