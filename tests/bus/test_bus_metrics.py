@@ -15,10 +15,10 @@ from feed.bus.store import Store
 from feed.bus.subscriber import Subscriber
 from feed.core.streams import Stream
 from feed.settings import Values
-from tests.bus.counted import Rise, shown
 from tests.bus.ear import Ear
 from tests.bus.script import Script
 from tests.bus.test_flow import A, Bus, flow, running, trade
+from tests.counted import Rise, shown
 
 FEED = "t"
 QUOTES = Stream(FEED, "quotes", "A")

@@ -10,9 +10,9 @@ from feed.bus.lane import Call, Lane
 from feed.bus.publish_meters import PublishMeters
 from feed.core.streams import Stream
 from feed.core.ticks import BARS, NS_PER_S, TRADES
-from tests.bus.counted import Rise, shown
 from tests.bus.test_flow import trade
 from tests.bus.two_publishers import Clock
+from tests.counted import Rise, shown
 
 T0 = 1_000 * NS_PER_S
 
