@@ -69,8 +69,8 @@ class Meters:
         """A batch of a stream came off the bus."""
 
     def stamp(self, due: Sequence[Segment], count: int, deliveries: int) -> None:
-        """A write is done, of segments that hold `count` messages. The hops to the socket count the delay of one of
-        them, as often as there were deliveries since the last stamp."""
+        """A write is done, of segments that hold `count` messages of which none had to wait for a rate. The hops to the
+        socket count the delay of one of them, as often as there were such deliveries since the last stamp."""
 
     def named(self, due: Sequence[Segment], clients: int) -> None:
         """The same for the symbols that have metrics of their own, of every write."""
@@ -144,8 +144,6 @@ class Counting(Meters):
 
     def stamp(self, due: Sequence[Segment], count: int, deliveries: int) -> None:
         message = self._one_of(due, count)
-        if message is None:
-            return
         now_ns, tick = self._now_ns(), message.tick
         name = Stream(self._feed, kind_of(tick), tick.symbol).name if tick is not None else ""
         for hop, since_ns in ((self._departure, message.ts_gateway), (self._whole, message.ts_pub)):
@@ -158,11 +156,9 @@ class Counting(Meters):
     def named(self, due: Sequence[Segment], clients: int) -> None:
         now_ns = self._now_ns()
         for segment in due:
-            if not segment.said:
-                continue
             message = self._one_of((segment,), segment.count)
-            tick = message and message.tick
-            if message and tick and message.ts_pub and (spread := self._named.get(tick.symbol)) is not None:
+            tick = message.tick
+            if tick is not None and message.ts_pub and (spread := self._named.get(tick.symbol)) is not None:
                 spread.observe((now_ns - message.ts_pub) / NS_PER_S, segment.count * clients)
 
     def written(self, messages: int, size: int, frames: int) -> None:
@@ -185,8 +181,8 @@ class Counting(Meters):
     def echoed(self, trip_s: float) -> None:
         self._echo.observe(trip_s)
 
-    def _one_of(self, due: Sequence[Segment], count: int) -> Message | None:
-        """One of the `count` messages, each as likely as the others; None where it is one whose delay says nothing."""
+    def _one_of(self, due: Sequence[Segment], count: int) -> Message:
+        """One of the `count` messages, each as likely as the others."""
         segment = due[0]
         if len(due) > 1:
             left = int(self._chance() * count)
@@ -195,9 +191,7 @@ class Counting(Meters):
                 if left < 0:
                     break
         said = segment.said
-        if len(said) < 2:
-            return said[0] if said else None
-        return said[int(self._chance() * len(said))]
+        return said[0] if len(said) == 1 else said[int(self._chance() * len(said))]
 
     def _ticks_of(self, stream: Stream) -> Tally:
         tally = self._named_ticks.get(stream)
