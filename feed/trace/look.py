@@ -1,7 +1,7 @@
 """One look at a stream in all places at once: Redis, ingest workers, gateways, and the reading here. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from feed.bus.answer import Answer
 from feed.bus.standing import LastCall, Standing
@@ -10,7 +10,7 @@ from feed.core.streams import Position, Stream
 from feed.core.ticks import NS_PER_S
 from feed.trace.ear import Heard
 
-GATEWAY, INGEST = "gateway", "ingest"
+NS_PER_MS: Final = NS_PER_S // 1_000
 
 
 class Worker(NamedTuple):
@@ -75,7 +75,7 @@ class Look(NamedTuple):
         """How long ago the last entry was received, by Redis' clock and the worker's; below zero where they differ."""
         if self.standing is None or self.standing.last is None:
             return None
-        return self.standing.at_ms / 1_000 - self.standing.last[1].ts_recv / NS_PER_S
+        return (self.standing.at_ms * NS_PER_MS - self.standing.last[1].ts_recv) / NS_PER_S
 
     @property
     def slow(self) -> list[SlowClient]:
@@ -164,7 +164,7 @@ def _reader(answer: Answer) -> Reader:
 def _name(answer: Answer) -> str:
     """A gateway's process, and which worker of several it is."""
     number = answer.who.role.rpartition(" worker ")[2] if " worker " in answer.who.role else ""
-    return f"#{number} {answer.who.name}" if number else answer.who.name  # where room is short names lose their end
+    return f"{answer.who.name} #{number}" if number else answer.who.name
 
 
 def _slow(gateway: str, client: Mapping[str, Any]) -> SlowClient:

@@ -16,8 +16,12 @@ WIDE: Final = 110  # columns that everything takes; with less, what can best be 
 NOTES_SHOWN: Final = 6
 SLOW_SHOWN: Final = 8
 DASH: Final = "–"
-NUMBER: Final = 9  # characters of a delay, such as 999.99 ms
-BAR, SHORT_BAR = 24, 10
+# Characters that names may have, with room and without: of longer ones the end is kept, which tells pods apart.
+NAME, SHORT_NAME = 18, 14
+IDENTITY, ADDRESS = 20, 24
+# So that columns of numbers that come and go stay where they are.
+LEAST: Final = {"p50": 9, "p99": 9, "Position": 11, "Lag": 8, "Waiting": 8}
+BAR, SHORT_BAR = 16, 10
 DECADES: Final = 3  # that a bar shows: hops differ by thousands of times
 DOES: Final = {"publishes": "green", "repeats": "cyan", "idle": "dim", "gone": "red", "waits for its peer": "yellow"}
 GATEWAYS: Final = ("Gateway", "Position", "Behind", "Clients", "Cohorts", "Lanes", "Slow", "Pending", "Tail", "Said")
@@ -32,12 +36,12 @@ def screen(look: Look, width: int, *, asking: bool = False) -> RenderableType:
     parts: list[RenderableType] = [_header(look), _redis(look)]
     parts += _workers(look.workers, wide)
     if look.readers:
-        parts.append(_gateways(look.readers, GATEWAYS if wide else FEW_GATEWAYS))
+        parts.append(_gateways(look.readers, wide))
     hops = way_of(look)
     if hops:
         parts.append(_way(hops, wide))
     if look.slow:
-        parts.append(_slow(look.slow, SLOW if wide else FEW_SLOW))
+        parts.append(_slow(look.slow, wide))
     notes = ["the processes are asked; they answer within a second"] if asking and not look.fault else faults_of(look)
     parts += [Text(f"{note}", style="yellow") for note in notes[-NOTES_SHOWN:]]
     return Group(*parts)
@@ -97,12 +101,13 @@ def _workers(workers: Iterable[Worker], wide: bool) -> list[Text]:
     return found
 
 
-def _gateways(readers: Iterable[Reader], columns: tuple[str, ...]) -> Table:
+def _gateways(readers: Iterable[Reader], wide: bool) -> Table:
+    columns = GATEWAYS if wide else FEW_GATEWAYS
     table = _table(columns)
     for reader in readers:
         cells: dict[str, Text | str] = dict.fromkeys(columns, DASH)
         # its position is as old as that: `Behind` is what it was behind at that moment
-        cells |= {"Gateway": reader.name, "Said": f"{reader.age_s:.1f} s ago"}
+        cells |= {"Gateway": _end(reader.name, NAME if wide else SHORT_NAME), "Said": f"{reader.age_s:.1f} s ago"}
         if reader.reads:
             behind = DASH if reader.behind is None else f"{reader.behind:,}"
             cells |= {
@@ -127,7 +132,7 @@ def _way(hops: list[Hop], wide: bool) -> Table:
     for hop in hops:
         cells: dict[str, Text | str] = {
             "Hop": hop.name,
-            "At": hop.at or "here",
+            "At": _end(hop.at or "here", NAME if wide else SHORT_NAME),
             "p50": _delay(hop.delays.p50_us),
             "p99": _delay(hop.delays.p99_us),
             "Ticks": f"{hop.delays.measured:,}",
@@ -139,13 +144,14 @@ def _way(hops: list[Hop], wide: bool) -> Table:
     return table
 
 
-def _slow(clients: list[SlowClient], columns: tuple[str, ...]) -> Table:
+def _slow(clients: list[SlowClient], wide: bool) -> Table:
+    columns = SLOW if wide else FEW_SLOW
     table = _table(columns)
     for client in clients[:SLOW_SHOWN]:
         cells = {
-            "Slow client": client.connection or DASH,
-            "Key": client.key or DASH,
-            "Address": client.address or DASH,
+            "Slow client": _end(client.connection or DASH, SHORT_NAME),
+            "Key": _end(client.key or DASH, IDENTITY),
+            "Address": _end(client.address or DASH, ADDRESS),
             "Lag": f"{client.lag_s:,.1f} s",
             "Waiting": _bytes(client.waiting_bytes),
             "Behind": DASH if client.behind is None else f"{client.behind:,}",
@@ -159,11 +165,7 @@ def _table(columns: tuple[str, ...]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", show_edge=False)
     left = ("Gateway", "Hop", "At", "Slow client", "Key", "Address", "")
     for name in columns:
-        # where room is short names are cut, and numbers never
-        if name in left:
-            table.add_column(name, no_wrap=True, overflow="ellipsis")
-        else:
-            table.add_column(name, justify="right", no_wrap=True, min_width=NUMBER)
+        table.add_column(name, justify="left" if name in left else "right", no_wrap=True, min_width=LEAST.get(name))
     return table
 
 
@@ -173,6 +175,10 @@ def _bar(value_us: int, most_us: int, length: int) -> str:
         return ""
     share = 1 + math.log10(value_us / most_us) / DECADES
     return "▇" * max(1, round(length * share))
+
+
+def _end(name: str, most: int) -> str:
+    return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
 def _delay(micros: int) -> str:
