@@ -50,7 +50,7 @@ def configure(level: Level = "info", format: Format = "auto", lines_per_10s: int
     output.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
-            processors=[_left_out, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render(format)],
+            processors=[_whole, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render(format)],
         )
     )
     root = logging.getLogger()
@@ -102,11 +102,11 @@ def _kind(record: logging.LogRecord) -> _Kind:
     return _Kind(name, feed, record.levelno >= logging.ERROR)
 
 
-def _left_out(
-    _: structlog.typing.WrappedLogger, __: str, told: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def _whole(_: structlog.typing.WrappedLogger, __: str, told: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What all lines have comes first, and last how many were left out before."""
     left_out = getattr(told["_record"], "left_out", 0)
-    return {**told, "left_out": left_out} if left_out else told
+    first = {name: told[name] for name in ("timestamp", "level", "logger", "event")}
+    return {**first, **told, "left_out": left_out} if left_out else {**first, **told}
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
