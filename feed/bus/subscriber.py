@@ -146,7 +146,9 @@ class Subscriber:
             log.error("unreadable_message", stream=reading.stream.name, error=str(error))
             self._meters.unreadable(reading.stream.feed)
             return
-        self._meters.stale(reading.stream.feed, reading.live(batch, self._listener))
+        stale = reading.live(batch, self._listener)
+        if stale:
+            self._meters.stale(reading.stream.feed, stale)
         if reading.phase is Phase.BEHIND:
             self._mark_behind(reading)
 
@@ -267,7 +269,9 @@ class Subscriber:
                 reading.missing_end(record, self._listener)
             if reading.has_been_live:
                 self._meters.healed(reading.stream.feed)
-        self._meters.stale(reading.stream.feed, reading.caught_up(record, self._listener))
+        stale = reading.caught_up(record, self._listener)
+        if stale:
+            self._meters.stale(reading.stream.feed, stale)
         if reading.phase is Phase.BEHIND:
             self._behind[reading] = None
 
