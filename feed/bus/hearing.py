@@ -8,9 +8,12 @@ from feed import metrics
 from feed.bus import names
 from feed.bus.beats import Sources, unpack_beat
 from feed.bus.reading import Listener
+from feed.core.outage import Outage
 
 # A bus that was silent for so long, though each second brings the own beat, kept the workers' beats back as well.
 LULL_S: Final = 1.5
+# Symbols that a line of the log names: enough to see which part of the venue they are.
+SHOWN: Final = 5
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +27,7 @@ class Hearing:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._feeds: dict[bytes, tuple[str, Sources]] = {}
+        self._outages: dict[tuple[str, str], Outage] = {}
 
     @property
     def channels(self) -> frozenset[bytes]:
@@ -66,4 +70,20 @@ class Hearing:
         if news:
             metrics.BUS_FEED_LIVE.labels(feed).set(sources.stale is not None)
             metrics.BUS_SILENT.labels(feed).set(len(sources.stale or ()))
+            self._tell(feed, sources, now)
             self._listener.sources(feed, sources.stale)
+
+    def _tell(self, feed: str, sources: Sources, now: float) -> None:
+        """Says in the log what went silent and what came back. Of a silent feed its symbols are not told too."""
+        whole, part = (self._outages.setdefault((feed, what), Outage()) for what in ("feed", "symbols"))
+        silent = sorted(sources.stale or ())
+        if sources.stale is None:
+            if whole.begins("", now):
+                log.warning("feed_lost", feed=feed, workers=sources.workers)
+        elif (away_s := whole.ends(now)) is not None:
+            log.info("feed_back", feed=feed, away_s=away_s)
+        if silent:
+            if part.begins("", now):
+                log.warning("symbols_lost", feed=feed, silent=len(silent), symbols=silent[:SHOWN])
+        elif sources.stale is not None and (away_s := part.ends(now)) is not None:
+            log.info("symbols_back", feed=feed, away_s=away_s)

@@ -20,6 +20,7 @@ from feed.bus.connect import Link
 from feed.bus.entry import pack, pack_int
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.lane import Call, Lane
+from feed.bus.presence import Presence
 from feed.bus.publish_meters import PublishMeters
 from feed.bus.script import SCRIPT, Terms
 from feed.core.backoff import delay_s
@@ -70,6 +71,7 @@ class Publisher:
         self._peers_by = 0.0  # monotonic time before which a peer may still be looking for Redis
         # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
         self._number = time.time_ns() // 1000
+        self._presence = Presence(role="publisher", feed=feed)
         self._meters = PublishMeters(feed)
         self._meters.watch(self._buffer_bytes, lambda: self.buffered_bytes, self.oldest_s)
 
@@ -122,13 +124,13 @@ class Publisher:
             try:
                 link = await Link.open(self._values.redis, f"feed-ingest-{self._feed}", self._wake.set)
             except BusDown as error:
-                log.warning("redis_unreachable", feed=self._feed, error=str(error))
+                self._presence.away(error, waiting_bytes=self.buffered_bytes)
             else:
                 try:
                     await self._serve(link)
                 except (BusDown, BusRefused) as error:
                     self._meters.lost()
-                    log.warning("redis_lost", feed=self._feed, error=str(error), waiting_bytes=self.buffered_bytes)
+                    self._presence.away(error, waiting_bytes=self.buffered_bytes)
                 finally:
                     self._link = None
                     self._meters.connected(False)
@@ -160,6 +162,7 @@ class Publisher:
             now = time.monotonic()
             if now >= beat_due:
                 await self._beat(link)
+                self._presence.there()  # a Redis that is full or read-only takes no beat either
                 beat_due = now + BEAT_S
             await self._register(link)
             lanes = self._due(now)
@@ -289,6 +292,6 @@ class Publisher:
         lane.trim_below = 0
         self.buffered_bytes -= lane.done(last, now, self._values.history.seconds)
         if gaps:
-            log.warning("gap_published", stream=lane.stream.name, gaps=gaps, seq=first)
+            log.warning("gap_published", feed=self._feed, stream=lane.stream.name, gaps=gaps, seq=first)
         if lane.waiting:
             self._ready[lane] = None

@@ -117,7 +117,7 @@ class Store:
                 return await self._on(kept, what, commands)
             except BusDown as error:
                 # it may have died since it last answered, and reading is safe to repeat
-                log.info("redis_connection_renewed", error=str(error))
+                log.debug("redis_connection_renewed", client=self._name, error=str(error))
         return await self._on(await Link.open(self._settings, self._name), what, commands)
 
     async def _on(self, link: Link, what: str, commands: Sequence[Command]) -> Answer:

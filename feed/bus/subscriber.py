@@ -18,6 +18,7 @@ from feed.bus.entry import unpack_message
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.hearing import LULL_S, Hearing
 from feed.bus.heartbeat import Heartbeat
+from feed.bus.presence import Presence
 from feed.bus.reading import Listener, Phase, Reading
 from feed.bus.server_info import SECTIONS
 from feed.bus.server_info import parse as parse_info
@@ -59,6 +60,7 @@ class Subscriber:
         self._failures = 0
         self._heartbeat = Heartbeat(token_urlsafe(6))
         self._info_refused = False
+        self._presence = Presence(role="subscriber")
         self._meters = SubscriberMeters()
         self._meters.watch(lambda: self._heard)
 
@@ -96,7 +98,7 @@ class Subscriber:
                     stack.push_async_callback(calls.close)
                     await self._serve(pushes, calls)
             except* BusDown as group:
-                log.warning("redis_lost", error=str(group.exceptions[0]), streams=len(self._readings))
+                self._presence.away(group.exceptions[0], streams=len(self._readings))
                 self._meters.lost()
             self._failures += 1
             await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
@@ -143,7 +145,7 @@ class Subscriber:
             batch = unpack_message(reading.stream.symbol, data, now)
         except ValueError as error:
             # what it held stays missing from the sequence, so that the log is read for it with the next one
-            log.error("unreadable_message", stream=reading.stream.name, error=str(error))
+            log.error("unreadable_message", feed=reading.stream.feed, stream=reading.stream.name, error=str(error))
             self._meters.unreadable(reading.stream.feed)
             return
         stale = reading.live(batch, self._listener)
@@ -192,6 +194,7 @@ class Subscriber:
             await self._read_logs(calls)
             if not self._behind:
                 self._failures = 0
+                self._presence.there()
                 self._meters.connected(True)
                 self._listener.connected(True)
             if now >= info_due:

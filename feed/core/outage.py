@@ -11,6 +11,10 @@ class Outage:
         self._since: float | None = None
         self._why = ""
 
+    @property
+    def lasts(self) -> bool:
+        return self._since is not None
+
     def begins(self, why: str, now: float) -> bool:
         """It is away, or still is; whether that is news: it was there, or the reason is another than the last."""
         news = self._since is None or why != self._why

@@ -12,7 +12,9 @@ def test_it_is_told_once_for_each_reason_and_its_end_says_how_long_it_was() -> N
     assert [outage.begins(why, now) for now, why in enumerate(["refused", "refused", "loading", "refused"], 10)] == [
         True, False, True, True,
     ]  # fmt: skip
+    assert outage.lasts
     assert outage.ends(17.5) == 7.5
+    assert not outage.lasts
     assert outage.ends(18.0) is None
     assert outage.begins("refused", 20.0)
     assert outage.ends(20.0) == 0.0

@@ -145,13 +145,13 @@ def retries(*scripts: Script, ended: int, **changed: float) -> list[float]:
         async with server.serving():
             connector = Connector(Binance(["BTC/USDT"]), server.url, knobs(**changed), chance=lambda: 1.0)
             running = asyncio.create_task(connector.run(Heard(), stop))
-            await until(lambda: sum(line["event"] == "venue connection ended" for line in lines) >= ended)
+            await until(lambda: sum(line["event"] == "venue_retry" for line in lines) >= ended)
             stop.set()
             await running
 
     with capture_logs() as lines:
         asyncio.run(main())
-    return [line["retry_in_s"] for line in lines if line["event"] == "venue connection ended"][:ended]
+    return [line["retry_in_s"] for line in lines if line["event"] == "venue_retry"][:ended]
 
 
 def test_delays_grow_while_connections_prove_nothing() -> None:
