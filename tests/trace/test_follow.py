@@ -57,9 +57,11 @@ async def following(values: Values) -> AsyncIterator[Callable[[Callable[[Look], 
                 await asyncio.sleep(0.03)
         return look
 
-    async with going_on(follower.run()):
-        yield until
-    await follower.close()
+    try:
+        async with going_on(follower.run()):
+            yield until
+    finally:
+        await follower.close()
 
 
 def ingest(stage: Stage) -> Respondent:
