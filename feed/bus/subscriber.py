@@ -90,16 +90,19 @@ class Subscriber:
     async def run(self) -> None:
         """Reads until cancelled. Raises BusRefused where the configuration can never work."""
         while True:
+            connected = False
             try:
                 async with contextlib.AsyncExitStack() as stack:
                     pushes = await Link.open(self._values.redis, "feed-gateway-sub")
                     stack.push_async_callback(pushes.close)
                     calls = await Link.open(self._values.redis, "feed-gateway")
                     stack.push_async_callback(calls.close)
+                    connected = True
                     await self._serve(pushes, calls)
             except* BusDown as group:
                 self._presence.away(group.exceptions[0], streams=len(self._readings))
-                self._meters.lost()
+                if connected:
+                    self._meters.lost()
             self._failures += 1
             await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
 
