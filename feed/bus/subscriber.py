@@ -46,8 +46,10 @@ class Subscriber:
     subscribed anew, and each stream is read from the log from where it stood.
     """
 
-    def __init__(self, values: Values, listener: Listener) -> None:
+    def __init__(self, values: Values, listener: Listener, name: str = "feed-gateway") -> None:
+        """`name` shows in CLIENT LIST."""
         self._values = values
+        self._name = name
         self._listener = listener
         self._readings: dict[bytes, Reading] = {}
         self._directories: dict[bytes, str] = {}
@@ -93,9 +95,9 @@ class Subscriber:
             connected = False
             try:
                 async with contextlib.AsyncExitStack() as stack:
-                    pushes = await Link.open(self._values.redis, "feed-gateway-sub")
+                    pushes = await Link.open(self._values.redis, f"{self._name}-sub")
                     stack.push_async_callback(pushes.close)
-                    calls = await Link.open(self._values.redis, "feed-gateway")
+                    calls = await Link.open(self._values.redis, self._name)
                     stack.push_async_callback(calls.close)
                     connected = True
                     await self._serve(pushes, calls)

@@ -39,9 +39,9 @@ class Follower:
     def __init__(self, values: Values, stream: Stream) -> None:
         self._stream = stream
         self._ear = Ear()
-        self._subscriber = Subscriber(values, self._ear)
+        self._subscriber = Subscriber(values, self._ear, "feed-trace")
         self._subscriber.want(stream)
-        self._inquirer = Inquirer(values.redis, "feed-trace")
+        self._inquirer = Inquirer(values.redis, "feed-trace-asks")
         self._before: Look | None = None
 
     async def run(self) -> None:
