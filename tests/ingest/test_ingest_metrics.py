@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from feed import metrics
 from feed.core.ticks import NS_PER_S, Trade
 from feed.ingest.connector import Connector
 from feed.ingest.intake import Intake
@@ -211,3 +212,17 @@ def test_a_trade_that_comes_after_its_bar() -> None:
         await running
 
     asyncio.run(main())
+
+
+def test_with_metrics_off_nothing_is_counted_on_a_ticks_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in metrics.ON_THE_WAY:
+        monkeypatch.setattr(each, "_on", False)
+    venue, rise, publisher = Binance(["BTC/USDT"]), Rise(), FakePublisher()
+    worker = Worker(Values(), Connector(venue, "ws://127.0.0.1", knobs()), publisher)
+    frames = [(1_050 * MS, traded(1, 1_000)), (1_060 * MS, b"{]")]
+    assert Intake(venue, ("BTC/USDT",), worker).take(frames)
+    assert len(publisher.offered) == 1
+    assert below(rise, "+Inf") == 0
+    assert [rise(f"feed_ingest_{what}_total", feed=FEED) for what in ("frames", "bytes")] == [0, 0]
+    assert rise("feed_ingest_ticks_total", feed=FEED, kind="trades") == 0
+    assert rise("feed_ingest_parse_errors_total", feed=FEED, what="json") == 1, "what goes wrong is still told"
