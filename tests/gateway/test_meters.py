@@ -22,7 +22,7 @@ from feed.metrics import DELAY_BUCKETS
 from feed.settings import Metrics
 from feed.wire.codec import JSON, MSGPACK
 from tests.counted import Rise, shown
-from tests.gateway.gateway_stage import play, serving
+from tests.gateway.gateway_stage import play, serving, until
 from tests.gateway.hub_stage import EPOCH, FEED, T0, Client, Stage, stream, tick
 
 A, B, Q = stream("A"), stream("B"), stream("A", QUOTES)
@@ -369,3 +369,15 @@ def test_a_stamp_that_comes_back_is_counted_whichever_way_it_went() -> None:
         meters.echoed(trip_s)
     assert hops(risen, "client_echo") == 2
     assert risen("feed_hop_negative_total", feed=FEED, hop="client_echo") == 1
+
+
+@pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
+def test_a_gateway_says_whether_it_is_ready_and_for_how_many(redis_url: str) -> None:
+    async def scene() -> None:
+        async with serving(redis_url, max_connections=77) as stage:
+            assert shown("feed_gateway_ready") == 1
+            assert shown("feed_gateway_connections_limit") == 77
+            stage.stop.set()
+            await until(lambda: shown("feed_gateway_ready") == 0)
+
+    play(scene)
