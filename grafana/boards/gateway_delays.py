@@ -6,13 +6,12 @@ from grafana.boards.board import INGEST, OVERVIEW, REDIS
 from grafana.boards.limits import EVEN_ONE, rising
 from grafana.boards.panel import BYTES, COUNT, SECONDS, SHARE, heat, lines, per_s, table
 from grafana.boards.query import (
-    GATEWAYS,
+    RESTARTS,
     Query,
     hop,
     of_feeds,
     of_gateways,
     of_pods,
-    or_zero,
     quantile,
     rate,
     rose,
@@ -126,14 +125,12 @@ PROCESSES: Final = (
     ),
     lines(
         "Restarts",
-        "Worker processes that were started again, by why.",
+        "Worker processes that were started again.",
         "killed with a rising Memory is the kernel's: give it more. hung: see Loop delay before it. The log has "
         "the last words (worker_ended).",
         Query(
-            or_zero(
-                total(rose(of_pods("feed_gateway_worker_restarts_total")), "pod, cause"), GATEWAYS, "cause"
-            ),
-            "{{pod}} {{cause}}",
+            total(rose(of_pods(RESTARTS)), "pod"),
+            "{{pod}}",
         ),
         unit=COUNT, limits=EVEN_ONE, see=[OVERVIEW],
     ),

@@ -5,7 +5,7 @@ from typing import Final
 from grafana.boards.board import INGEST, OVERVIEW, REDIS
 from grafana.boards.limits import EVEN_ONE, rising
 from grafana.boards.panel import BYTES, BYTES_PER_S, COUNT, SECONDS, lines, per_s
-from grafana.boards.query import GATEWAYS, Query, of_feeds, of_pods, or_zero, rate, rose, total
+from grafana.boards.query import GAPS, GATEWAYS, MISSING, SLOW, Query, of_feeds, of_pods, or_zero, rate, rose, total
 
 EACH: Final = "{{feed}} {{pod}}"
 
@@ -95,7 +95,7 @@ BEHIND: Final = (
         "Clients that were warned (notice) and cut off (cut).",
         "As on the overview: one is its line, many are us.",
         Query(
-            or_zero(total(rose(of_feeds("feed_gateway_slow_clients_total")), "feed, what"), GATEWAYS, "what"),
+            total(rose(of_feeds(SLOW)), "feed, what"),
             "{{feed}} {{what}}",
         ),
         unit=COUNT, limits=rising(10, 1), see=[OVERVIEW],
@@ -121,12 +121,11 @@ BEHIND: Final = (
         "Holes of streams, by cause, and ticks that clients were told are missing, once for each client.",
         "As on the overview: the cause says where to look.",
         Query(
-            or_zero(total(rose(of_feeds("feed_gateway_gaps_total")), "feed, cause"), GATEWAYS, "cause"),
+            total(rose(of_feeds(GAPS)), "feed, cause"),
             "{{feed}} gaps {{cause}}",
         ),
         Query(
-            or_zero(total(rose(of_feeds("feed_gateway_missing_ticks_total")), "feed, cause"), GATEWAYS, "cause"),
-            "{{feed}} ticks {{cause}}",
+            total(rose(of_feeds(MISSING)), "feed"), "{{feed}} ticks",
         ),
         unit=COUNT, limits=EVEN_ONE, see=[OVERVIEW, INGEST, REDIS],
     ),

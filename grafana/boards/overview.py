@@ -6,7 +6,10 @@ from grafana.boards.board import GATEWAY, INGEST, OVERVIEW, REDIS, Board, Row
 from grafana.boards.limits import EVEN_ONE, LIVE_OR_STALE, falling, rising
 from grafana.boards.panel import COUNT, SECONDS, SHARE, WORD, heat, lines, named, per_s, stat, table
 from grafana.boards.query import (
+    GAPS,
     GATEWAYS,
+    MISSING,
+    SLOW,
     WORKERS,
     Query,
     hop,
@@ -26,7 +29,7 @@ WAY: Final = ("venue_to_ingest", "ingest_to_publish", "publish_to_gateway", "gat
 QUANTILES: Final = ((0.5, "p50"), (0.99, "p99"), (0.999, "p99.9"))
 
 OUT: Final = total(rose_in_all(of_feeds("feed_gateway_messages_out_total")))
-MISSING: Final = or_zero(total(rose_in_all(of_feeds("feed_gateway_missing_ticks_total"))), GATEWAYS)
+LOST: Final = total(rose_in_all(of_feeds(MISSING)))
 
 
 FRESH: Final = (
@@ -90,7 +93,7 @@ COMPLETE: Final = (
         "that clients were told are missing. Without deliveries there is none.",
         "See Gaps for the cause: venue or ingest is lost for everybody, bus by Redis, history for clients that "
         "came back too late or read too slowly.",
-        Query(f"1 - ({MISSING}) / ({OUT} + ({MISSING}) > 0)"),
+        Query(f"1 - {LOST} / ({OUT} + {LOST} > 0)"),
         unit=SHARE, limits=falling(0.9999), decimals=3, see=[GATEWAY],
     ),
     stat(
@@ -98,17 +101,14 @@ COMPLETE: Final = (
         "Holes that streams had in the time shown, by cause.",
         "venue, ingest: see Ingest, gaps and buffer. bus: Redis lost or trimmed entries before a gateway read "
         "them: see Redis and bus. history: clients came back after more than the log holds (history.seconds).",
-        Query(
-            or_zero(total(rose_in_all(of_feeds("feed_gateway_gaps_total")), "cause"), GATEWAYS, "cause"),
-            "{{cause}}",
-        ),
+        Query(total(rose_in_all(of_feeds(GAPS)), "cause"), "{{cause}}"),
         unit=COUNT, limits=EVEN_ONE, decimals=0, width=5, see=[GATEWAY, REDIS],
     ),
     stat(
         "Missing ticks",
         "Ticks that clients were told are missing in the time shown, once for each client.",
         "As for Gaps: the cause says where to look. `feed trace` follows one stream and shows who is behind.",
-        Query(MISSING),
+        Query(LOST),
         unit=COUNT, limits=EVEN_ONE, decimals=0, width=5, see=[GATEWAY],
     ),
     stat(
@@ -178,10 +178,7 @@ DELIVERED: Final = (
         "Clients that could not keep up in the time shown: warned (notice), and cut off (cut).",
         "One is its own line. Many at once is our side: see the waterfall and Gateway, loop delay and outbox. "
         "`feed trace` names who is slow.",
-        Query(
-            or_zero(total(rose_in_all(of_feeds("feed_gateway_slow_clients_total")), "what"), GATEWAYS, "what"),
-            "{{what}}",
-        ),
+        Query(total(rose_in_all(of_feeds(SLOW)), "what"), "{{what}}"),
         unit=COUNT, limits=rising(10, 1), decimals=0, see=[GATEWAY],
     ),
     stat(

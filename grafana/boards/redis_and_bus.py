@@ -7,6 +7,7 @@ from grafana.boards.limits import EVEN_ONE, LIVE_OR_STALE, UP_OR_DOWN, falling, 
 from grafana.boards.panel import BYTES, COUNT, SECONDS, SHARE, WORD, lines, per_s, stat
 from grafana.boards.query import (
     GATEWAYS,
+    HEALS,
     Query,
     least,
     most,
@@ -91,7 +92,7 @@ SERVER: Final = (
     lines(
         "CPU",
         "Redis' share of one core.",
-        "As above.",
+        "A full core makes every call wait: fewer log reads, larger batches, or a faster core.",
         Query(most(rate(of_pods("feed_redis_cpu_seconds_total")), NAMESPACE), "Redis"),
         unit=SHARE, limits=rising(0.9, 0.7), least=0, see=[OVERVIEW],
     ),
@@ -171,7 +172,7 @@ CONNECTIONS: Final = (
         "Times that a live stream had to be read on from its log: messages were lost between Redis and a gateway.",
         "With each lost connection once for each stream. Without: Redis cuts gateways off, or pub/sub loses "
         "messages.",
-        Query(or_zero(total(rose(of_feeds("feed_bus_heals_total")), "feed"), GATEWAYS, "feed"), "{{feed}}"),
+        Query(total(rose(of_feeds(HEALS)), "feed"), "{{feed}}"),
         unit=COUNT, limits=worth_a_look(1), see=[GATEWAY],
     ),
 )  # fmt: skip
@@ -208,7 +209,7 @@ REDIS_BOARD: Final = Board(
     (
         Row("Redis", SERVER),
         Row("Calls", CALLS),
-        Row("Connections", CONNECTIONS),
+        Row("Who reaches Redis", CONNECTIONS),
         Row("Workers and streams", STREAMS),
     ),
 )
