@@ -111,9 +111,8 @@ def rest(query: str) -> bytes:
 
 def operators() -> list[bytes]:
     """What `/operator` and `/operator/metrics` answer."""
-    whether = asyncio.run(Operator(Values(), Guests(Anyone()), lambda _: Visitor(None, "127.0.0.1"), mock.Mock()).whether(
-        make_mocked_request("GET", "/operator")
-    ))  # fmt: skip
+    operator = Operator(Values(), Guests(Anyone()), lambda _: Visitor(None, "127.0.0.1"), mock.Mock())
+    whether = asyncio.run(operator.whether(make_mocked_request("GET", "/operator")))
     assert isinstance(whether.body, bytes)
     family = ("feed_gateway_connections", "", "gauge", (("feed_gateway_connections", (("feed", "sim"),), 12.0, None),))
     data = {"families": (family,), "not_ready": "", "connections": 12}
