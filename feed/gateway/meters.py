@@ -11,6 +11,7 @@ from feed.core.streams import Stream
 from feed.core.ticks import NS_PER_S, kind_of
 from feed.gateway.forms import Segment
 from feed.gateway.message import Fields, Message, missing
+from feed.hops import Hop
 from feed.settings import Metrics
 from feed.tally import Spread, Tally
 
@@ -144,14 +145,10 @@ class Counting(Meters):
 
     def stamp(self, due: Sequence[Segment], count: int, deliveries: int) -> None:
         message = self._one_of(due, count)
-        now_ns, tick = self._now_ns(), message.tick
-        name = Stream(self._feed, kind_of(tick), tick.symbol).name if tick is not None else ""
-        for hop, since_ns in ((self._departure, message.ts_gateway), (self._whole, message.ts_pub)):
-            if since_ns:  # what was read from the log has no time of publishing
-                delay_s = (now_ns - since_ns) / NS_PER_S
-                bucket = hop.observe(delay_s, deliveries)
-                if name:
-                    hop.mark(bucket, name, message.seq, delay_s, now_ns)
+        now_ns = self._now_ns()
+        self._left(self._departure, message, message.ts_gateway, now_ns, deliveries)
+        if message.ts_pub:  # what was read from the log has no time of publishing
+            self._left(self._whole, message, message.ts_pub, now_ns, deliveries)
 
     def named(self, due: Sequence[Segment], clients: int) -> None:
         now_ns = self._now_ns()
@@ -180,6 +177,14 @@ class Counting(Meters):
 
     def echoed(self, trip_s: float) -> None:
         self._echo.observe(trip_s)
+
+    def _left(self, hop: Hop, message: Message, since_ns: int, now_ns: int, deliveries: int) -> None:
+        delay_s = (now_ns - since_ns) / NS_PER_S
+        bucket = hop.observe(delay_s, deliveries)
+        tick = message.tick
+        if hop.wants_mark(bucket, now_ns) and tick is not None:
+            stream = Stream(self._feed, kind_of(tick), tick.symbol)
+            hop.mark(bucket, stream.name, message.seq, delay_s, now_ns)
 
     def _one_of(self, due: Sequence[Segment], count: int) -> Message:
         """One of the `count` messages, each as likely as the others."""
