@@ -117,7 +117,8 @@ def operators() -> list[bytes]:
     family = ("feed_gateway_connections", "", "gauge", (("feed_gateway_connections", (("feed", "sim"),), 12.0, None),))
     data = {"families": (family,), "not_ready": "", "connections": 12}
     answer = Answer(Who("host-4711", "gateway", "0.1.0"), 0.4, "", data)
-    return [whether.body, rendered({"host-4711-a1": answer}, complete=True, now_s=1795338308.26)]
+    metrics = asyncio.run(rendered({"host-4711-a1": answer}, complete=True, now_s=1795338308.26))
+    return [whether.body, metrics]
 
 
 def test_every_message_is_one_that_the_code_writes() -> None:
