@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Collection
+from typing import Final
 
 from feed.tally import Extreme, Mark, Spread, Tally
+
+MARK_S: Final = 1.0
 
 
 class Hop:
@@ -31,6 +34,11 @@ class Hop:
         if least < 0:
             self._negative.inc(sum([delay_s < 0 for delay_s in delays_s]))
             self._offset.observe(-least, time.monotonic())
+
+    def wants_mark(self, bucket: int, now_ns: int) -> bool:
+        """Whether what a bucket's mark says is a second old: to name each delay takes longer than to count it."""
+        mark = self.spread.marks.get(bucket)
+        return mark is None or abs(now_ns / 1e9 - mark.at_s) >= MARK_S  # the time of day may be set back
 
     def mark(self, bucket: int, stream: str, seq: int, delay_s: float, now_ns: int) -> None:
         """Says what was measured last in a bucket: a slow one can be looked for by its stream and number."""

@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import ClientSession
-from prometheus_client import CollectorRegistry, Counter, Info
+from prometheus_client import CollectorRegistry, Counter, Info, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
 
-from feed.admin import Admin
+from feed.admin import Admin, words
+from feed.tally import Mark, Spreads, Tallies
 
 Visit = Callable[[ClientSession], Awaitable[None]]
 
@@ -75,6 +78,45 @@ def test_metrics_in_the_format_that_was_asked_for(accept: str, content_type: str
             assert samples["feed_test_ticks_total"] == 3
 
     served(visit, registry=registry)
+
+
+ENCODERS = pytest.mark.parametrize("encode", [generate_latest, generate_openmetrics], ids=["text", "openmetrics"])
+
+
+def many(feeds: int) -> CollectorRegistry:
+    """What a gateway of so many feeds may have, with exemplars, counters of both kinds and a label to be escaped."""
+    registry = CollectorRegistry()
+    spreads = Spreads("some_seconds", "Some.", ["feed"], [0.001 * n for n in range(40)], registry=registry)
+    tallies = Tallies("some_ticks", "Some\nticks.", ["feed"], registry=registry)
+    counter = Counter("other_ticks", "Others.", ["feed"], registry=registry)
+    for n in range(feeds):
+        name = f'feed "{n}"\n# HELP'
+        spreads.labels(name).marks[spreads.labels(name).observe(0.0125)] = Mark("feed:trades:A", n, 0.0125, 1.5e9)
+        tallies.labels(name).inc(n)
+        counter.labels(name).inc()
+    return registry
+
+
+@ENCODERS
+@pytest.mark.parametrize("feeds", [0, 1, 99, 100, 101])
+def test_words_with_pauses_are_the_same_words(encode: Callable[[Collector], bytes], feeds: int) -> None:
+    registry = many(feeds)
+    assert asyncio.run(words(registry, encode)) == encode(registry)
+
+
+@ENCODERS
+def test_the_loop_turns_between_a_metrics_parts(encode: Callable[[Collector], bytes]) -> None:
+    turns = 0
+
+    async def main() -> None:
+        nonlocal turns
+        telling = asyncio.create_task(words(many(100), encode))
+        while not telling.done():
+            turns += 1
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert turns > 40  # of 4,100 samples and more
 
 
 def test_what_is_scraped_was_refreshed_for_it() -> None:

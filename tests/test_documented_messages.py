@@ -9,20 +9,23 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from feed.access.principal import Anyone
+from feed.bus.answer import Answer, Who
 from feed.bus.store import Past
 from feed.core.conflation import Totals
 from feed.core.sequence import Epoch, Record
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Bar, Quote, Trade
+from feed.gateway.census import rendered
 from feed.gateway.drain import NOTICE, farewell
 from feed.gateway.forms import form_of
 from feed.gateway.guests import NOTICE as EXPIRING
 from feed.gateway.guests import Guests, ending
 from feed.gateway.http import Rest, Visitor, faults_answered
 from feed.gateway.message import Message
+from feed.gateway.operator import Operator
 from feed.gateway.session import SLOW
 from feed.gateway.status import STALE
-from feed.settings import Auth, Drain
+from feed.settings import Auth, Drain, Values
 from feed.wire import messages
 from feed.wire.codec import JSON
 from feed.wire.errors import Code, ProtocolError
@@ -106,6 +109,18 @@ def rest(query: str) -> bytes:
     return response.body
 
 
+def operators() -> list[bytes]:
+    """What `/operator` and `/operator/metrics` answer."""
+    operator = Operator(Values(), Guests(Anyone()), lambda _: Visitor(None, "127.0.0.1"), mock.Mock())
+    whether = asyncio.run(operator.whether(make_mocked_request("GET", "/operator")))
+    assert isinstance(whether.body, bytes)
+    family = ("feed_gateway_connections", "", "gauge", (("feed_gateway_connections", (("feed", "sim"),), 12.0, None),))
+    data = {"families": (family,), "not_ready": "", "connections": 12}
+    answer = Answer(Who("host-4711", "gateway", "0.1.0"), 0.4, "", data)
+    metrics = asyncio.run(rendered({"host-4711-a1": answer}, complete=True, now_s=1795338308.26))
+    return [whether.body, metrics]
+
+
 def test_every_message_is_one_that_the_code_writes() -> None:
     lines = {line.strip() for line in PROTOCOL.splitlines() if re.match(r"    [\[{]", line)}
     documented = {text for text in lines | {*spans(PROTOCOL)} if re.match(r'\[?\{"', text) and '"action"' not in text}
@@ -113,4 +128,4 @@ def test_every_message_is_one_that_the_code_writes() -> None:
     frames = [data[4 if data[1] == 126 else 2 :] for data in written]
     asked = ["symbols", "latest?kind=trades&symbols=BTC/USDT", f"history?stream={KEY}&since={EPOCH}:120"]
     answers = [rest(query) for query in (*asked, f"history?stream={KEY}&since=x")]
-    assert documented == {data.decode() for data in (*frames, *among_data(), *answers)}
+    assert documented == {data.decode() for data in (*frames, *among_data(), *answers, *operators())}

@@ -222,6 +222,8 @@ def test_redis_names() -> None:
         "KEYS": names.KEYS,
         "KEYS_VERSION": names.KEYS_VERSION,
         "lease_key": names.lease_key("ID"),
+        "ASKED": names.ASKED,
+        "answers_key": names.answers_key("QUESTION"),
     }
     public = {name for name, what in vars(names).items() if not inspect.isclass(what) and not name.startswith("_")}
     assert {name for name in public if not isinstance(getattr(names, name), ModuleType)} == made.keys()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feed import metrics
+from feed.core.ticks import NS_PER_S
 from feed.hops import Hop
 from feed.metrics import DELAY_BUCKETS
 from feed.tally import Extreme, Spread, Tally
@@ -48,3 +49,13 @@ def test_hops_of_a_feed_and_name_are_one() -> None:
     same.observe(1.0)
     assert one.spread is same.spread
     assert sum(one.spread.counts) == 2
+
+
+def test_a_bucket_is_marked_once_a_second_whichever_way_the_time_of_day_is_set() -> None:
+    hop = Counted().hop
+    bucket = hop.observe(0.5)
+    assert hop.wants_mark(bucket, 100 * NS_PER_S)
+    hop.mark(bucket, "feed:trades:A", 7, 0.5, 100 * NS_PER_S)
+    wants = [hop.wants_mark(bucket, round(at_s * NS_PER_S)) for at_s in (100, 100.9, 101, 99.1, 99)]
+    assert wants == [False, False, True, False, True]
+    assert hop.wants_mark(bucket + 1, 100 * NS_PER_S)

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from feed.cli.config import rows_of
 from feed.settings import Gateway, Values
 from feed.settings.sources import Given, SettingsError, load, variable
-from feed.settings.words import allowed, did_you_mean, knobs, mask, unit
+from feed.settings.words import allowed, did_you_mean, differing, knobs, mask, unit
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "feed.toml"
 UNIT_WORDS = {"s": "seconds"}
@@ -43,6 +43,19 @@ def toml(folder: Path, text: str) -> Path:
     path = folder / "feed.toml"
     path.write_text(text)
     return path
+
+
+def test_what_is_told_of_settings_is_what_differs_and_no_secret() -> None:
+    assert differing(Values()) == {}
+    values = Values.model_validate({
+        "redis": {"url": "redis://me:hush@redis/1", "password": "hush"},
+        "gateway": {"workers": 4, "feeds": ["sim"], "compression": True},
+    })  # fmt: skip
+    told = differing(values)
+    assert told == {
+        "redis.url": "redis://me:***@redis/1", "redis.password": "***",
+        "gateway.workers": 4, "gateway.feeds": ["sim"], "gateway.compression": True,
+    }  # fmt: skip
 
 
 # The file that documents the knobs

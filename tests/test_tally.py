@@ -1,12 +1,15 @@
 """Tallies say what prometheus-client's own metrics would say of the same values."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from feed.tally import Spreads, Tallies
+from feed.hops import Hop
+from feed.tally import Extremes, Spreads, Tallies
 
 Expositions = tuple[list[str], list[str]]
 
@@ -57,3 +60,21 @@ def test_a_name_is_taken_once() -> None:
     Tallies("some_ticks", "Text.", [], registry=registry)
     with pytest.raises(ValueError, match="some_ticks"):
         Counter("some_ticks", "Text.", [], registry=registry)
+
+
+def test_turned_off_children_count_nothing_and_nothing_is_to_be_seen() -> None:
+    registry = CollectorRegistry()
+    tallies, spreads = (
+        Tallies("some_ticks", "Text.", ["feed"], registry=registry),
+        Spreads("some_seconds", "Text.", ["feed"], (-1.0, 1.0), registry=registry),
+    )
+    extremes = Extremes("some_offset", "Text.", ["feed"], registry=registry)
+    for metric in (tallies, spreads, extremes):
+        metric.turn_off()
+    tallies.labels("sim").inc()
+    tallies.labels("sim").value += 1
+    hop = Hop(spreads.labels("sim"), tallies.labels("sim"), extremes.labels("sim"))
+    assert spreads.labels("sim").counts[hop.observe(-0.5, 3)] == 0
+    hop.observe_all([0.5, -0.5])
+    assert extremes.labels("sim").value(time.monotonic()) == 0
+    assert [family.samples for family in registry.collect()] == [[], [], []]

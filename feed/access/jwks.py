@@ -14,6 +14,7 @@ import structlog
 from feed import metrics
 from feed.access.principal import Refused, Why
 from feed.access.signers import Published, Signer, of_jwks
+from feed.core.outage import Outage
 
 # Made-up key ids cost the issuer one request in this time, and us nothing more; a key that is new waits for it at most.
 AGAIN_S: Final = 10.0
@@ -44,7 +45,7 @@ class Jwks:
         self._trust = trust
         self._clock = clock
         self._published: Published | None = None
-        self._failing = False
+        self._outage = Outage()
         self._running = False
         self._asked_at = 0.0
         self._wanted = asyncio.Event()
@@ -58,7 +59,7 @@ class Jwks:
     @property
     def current(self) -> bool:
         """Whether the last look succeeded."""
-        return self._published is not None and not self._failing
+        return self._published is not None and not self._outage.lasts
 
     async def signer(self, algorithm: str, kid: str | None) -> Signer | None:
         """The signer of a token; None where the issuer publishes none. Raises Refused where nothing was read yet.
@@ -84,7 +85,9 @@ class Jwks:
             while True:
                 await self.look()
                 try:
-                    async with asyncio.timeout(min(self._refresh_s, AGAIN_S) if self._failing else self._refresh_s):
+                    async with asyncio.timeout(
+                        min(self._refresh_s, AGAIN_S) if self._outage.lasts else self._refresh_s
+                    ):
                         await self._wanted.wait()
                 except TimeoutError:
                     continue
@@ -101,9 +104,8 @@ class Jwks:
         try:
             published = await self._published_now()
         except Unread as error:
-            if not self._failing:
-                log.error("jwks_unreadable", source=_name(self._source), error=str(error), known=self._count())
-            self._failing = True
+            if self._outage.begins("", self._clock()):
+                log.error("jwks_lost", source=_name(self._source), error=str(error), known=self._count())
         else:
             self._take(published)
         metrics.AUTH_CURRENT.labels("jwks").set(self.current)
@@ -111,13 +113,16 @@ class Jwks:
 
     def _take(self, published: Published) -> None:
         before = self._published
-        if self._failing or before is None or before.signers.keys() != published.signers.keys():
+        away_s = self._outage.ends(self._clock())
+        if away_s is not None:
+            log.info("jwks_back", source=_name(self._source), keys=len(published.signers), away_s=away_s)
+        elif before is None or before.signers.keys() != published.signers.keys():
             log.info("jwks_read", source=_name(self._source), keys=len(published.signers))
         if published.left_out and (before is None or before.left_out != published.left_out):
             log.warning("jwks_keys_left_out", source=_name(self._source), why=list(published.left_out))
         # A set without keys is an answer too: what was signed before is refused. Connections that were admitted stay
         # until their token's end: keys are replaced as a matter of course, and each time would cut everyone off.
-        self._published, self._failing = published, False
+        self._published = published
 
     def _read(self) -> None:
         if self._reading is not None:

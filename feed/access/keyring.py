@@ -15,6 +15,7 @@ from feed.access.principal import Credentials, Principal, Refused, Why
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.keys import RedisKeys
 from feed.core.keys import ID, Edit, Fault, KeyRecord, Stored, check, digest, from_json, proof, standing
+from feed.core.outage import Outage
 from feed.settings import Values
 
 # A key that is made works after a second at most, and one that is revoked ends within five: one small question a second
@@ -62,7 +63,7 @@ class Keyring:
         self._version = ""
         self._raw: dict[str, bytes] = {}
         self._records: dict[str, KeyRecord] = {}
-        self._trouble = ""
+        self._outage = Outage()
         self._running = False
         self._wanted = asyncio.Event()
         self._looked = asyncio.Event()  # set when a look has ended that began after this was made
@@ -75,7 +76,7 @@ class Keyring:
     @property
     def current(self) -> bool:
         """Whether the last look at the store succeeded: changes are known."""
-        return self.ready and not self._trouble
+        return self.ready and not self._outage.lasts
 
     def lookup(self, key_id: str) -> KeyRecord | None:
         return self._records.get(key_id)
@@ -135,14 +136,12 @@ class Keyring:
             stored = await self._store.read(self._version)
         except UNREADABLE as error:
             trouble = str(error) or type(error).__name__
-            if trouble != self._trouble:
-                log.error("keys_unreadable", error=trouble, known=len(self._records))
-            self._trouble = trouble
+            if self._outage.begins(trouble, time.monotonic()):
+                log.error("keys_lost", error=trouble, known=len(self._records))
             metrics.AUTH_CURRENT.labels("keys").set(0)
             return
-        if self._trouble:
-            log.info("keys_readable", known=len(self._records))
-        self._trouble = ""
+        if (away_s := self._outage.ends(time.monotonic())) is not None:
+            log.info("keys_back", known=len(self._records), away_s=away_s)
         metrics.AUTH_CURRENT.labels("keys").set(1)
         if stored is not None:
             self._take(stored)

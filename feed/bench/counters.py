@@ -1,5 +1,6 @@
 """What a gateway says of itself: its metrics before and after, and what lies between."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 HOP: Final = "publish_to_socket"
+SCRAPE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ def parse(text: str) -> Counters:
         total("gaps_total"),
         hop,
     )
+
+
+async def scrape_steadily(admin_port: int) -> None:
+    """As a Prometheus does that wants to know each second, until cancelled. What is answered is read, and not looked
+    at."""
+    async with aiohttp.ClientSession(headers={"Accept": "application/openmetrics-text; version=1.0.0"}) as session:
+        while True:
+            async with session.get(f"http://127.0.0.1:{admin_port}/metrics") as answer:
+                answer.raise_for_status()
+                await answer.read()
+            await asyncio.sleep(SCRAPE_S)
 
 
 async def scrape(admin_port: int) -> Counters:

@@ -1,10 +1,12 @@
 """Two gateways with the same clients, their rounds in turn: two workers beside one, compressed beside not."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from feed.bench.audience import DEPTH_TWO_JSON
+from feed.bench.counters import scrape_steadily
 from feed.bench.delays import percentiles
 from feed.bench.fanout import Told, fitting, set_scene, start_publisher, witnessed
 from feed.bench.made import symbols
@@ -15,6 +17,7 @@ from feed.bench.summary import bytes_of, cpu_of, put_delays, ratios, summarise, 
 from feed.bench.systems import Round, Scene, Served, start_gateway
 from feed.bus.embedded import EmbeddedServer
 
+SHORT_S: Final = 2.0
 OFFERS_DEFLATE: Final = f"{DEPTH_TWO_JSON}Sec-WebSocket-Extensions: permessage-deflate\r\n"
 
 
@@ -52,6 +55,22 @@ async def deflated(scenario: Scenario, plan: Plan, stage: Stage, server: Embedde
     return outcome
 
 
+async def measured(scenario: Scenario, plan: Plan, stage: Stage, server: EmbeddedServer, tell: Told) -> Outcome:
+    """A gateway that counts, and is scraped each second, and one that does not. Rounds are short and many: one round
+    may differ from the next by more than what is looked for."""
+    outcome = Outcome(scenario.name, scenario.about, ticks_per_s=scenario.ticks_per_s)
+    scene = await _scene(outcome, scenario, replace(plan, window_s=min(plan.window_s, SHORT_S)), stage, server)
+    counting = Served(scene, "gateway", await start_gateway(stage, server.url))
+    child = await start_gateway(stage, server.url, FEED_METRICS__ENABLED="false")
+    mute = Served(await _apart(scene, server), "without metrics", child)
+    first, second = await _alternate(
+        outcome, counting, mute, scene, tell, beside=lambda: scrape_steadily(counting.admin_port)
+    )
+    _put(outcome, "without_metrics", [replace(one, counters=None) for one in second])
+    outcome.put("on_over_off_ratio", ratios(first, second, cpu_of))
+    return outcome
+
+
 async def _scene(outcome: Outcome, scenario: Scenario, plan: Plan, stage: Stage, server: EmbeddedServer) -> Scene:
     outcome.clients = fitting(scenario, plan, outcome)
     outcome.rounds = plan.rounds_of(scenario)
@@ -70,16 +89,27 @@ async def _apart(scene: Scene, server: EmbeddedServer) -> Scene:
 
 
 async def _alternate(
-    outcome: Outcome, one: Served, other: Served, scene: Scene, tell: Told
+    outcome: Outcome,
+    one: Served,
+    other: Served,
+    scene: Scene,
+    tell: Told,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> tuple[list[Round], list[Round]]:
+    """Their rounds. `beside` goes on meanwhile, and ends the run where it ends by itself."""
     tell("connecting")
     for system in (one, other):
         await system.connect(witnessed=witnessed(scene.scenario, system.scene.names))
     rounds: dict[str, list[Round]] = {"gateway": [], other.name: []}
-    for number in range(outcome.rounds):
-        for system in (one, other):
-            tell(f"round {number + 1} of {outcome.rounds}, {system.name}")
-            rounds[system.name].append(await system.round(scene.scenario.ticks_per_s))
+    async with asyncio.TaskGroup() as group:
+        going_on = group.create_task(beside()) if beside is not None else None
+        for number in range(outcome.rounds):
+            # who goes first changes: what a round leaves behind, or a machine that slows down, is each one's in turn
+            for system in (one, other) if number % 2 == 0 else (other, one):
+                tell(f"round {number + 1} of {outcome.rounds}, {system.name}")
+                rounds[system.name].append(await system.round(scene.scenario.ticks_per_s))
+        if going_on is not None:
+            going_on.cancel()
     summarise(outcome, one, None, rounds)
     return rounds["gateway"], rounds[other.name]
 

@@ -10,7 +10,7 @@ from feed.bench.cpu import Cores, divide, pin
 from feed.bench.fanout import Told, fan_out
 from feed.bench.mixed import mixed
 from feed.bench.outcome import Outcome, Skipped
-from feed.bench.pairs import deflated, two_workers
+from feed.bench.pairs import deflated, measured, two_workers
 from feed.bench.real import real
 from feed.bench.scenarios import Plan, Scenario
 from feed.bench.single import flat_out, intake
@@ -32,6 +32,7 @@ WAYS: Final[Mapping[str, Measure]] = {
     "real": real,
     "workers": two_workers,
     "deflate": deflated,
+    "metrics": measured,
     "publish": flat_out,
     "intake": intake,
 }

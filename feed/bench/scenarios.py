@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Way = Literal["fanout", "mixed", "real", "workers", "deflate", "publish", "intake"]
+Way = Literal["fanout", "mixed", "real", "workers", "deflate", "metrics", "publish", "intake"]
 
 SEED: Final = 4
 
@@ -14,7 +14,8 @@ class Scenario:
     """One load. `each` is how many of the `symbols` a client wants, 0 for all by `*`; `ticks_per_s` is of all symbols.
 
     `way` says how it is measured, `quick_clients` with how many clients where time is short, `sample_every` of how many
-    frames one is looked at, `once` that a single round does where time is short.
+    frames one is looked at, `once` that a single round does where time is short, `least` how many rounds it takes to
+    tell a difference of some per cent.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Scenario:
     quick_clients: int | None = None
     sample_every: int = 10
     once: bool = False
+    least: int = 1
     tls: bool = False
 
     def wanted(self, clients: int, names: list[str]) -> list[list[str]]:
@@ -68,6 +70,19 @@ SCENARIOS: Final = (
     Scenario(
         "deflate", "quotes, compressed beside not", "deflate", clients=500, ticks_per_s=2_000, kind="quotes", once=True
     ),
+    Scenario("metrics", "hot, measured beside not", "metrics", clients=500, ticks_per_s=200, once=True, least=9),
+    Scenario(
+        "metrics_watchlist",
+        "watchlist, measured beside not",
+        "metrics",
+        clients=500,
+        symbols=500,
+        each=20,
+        ticks_per_s=5_000,
+        sample_every=5,
+        once=True,
+        least=9,
+    ),
     Scenario("publish", "one publisher flat out", "publish", symbols=20, once=True),
     Scenario("intake", "ticks that nobody or one wants", "intake", symbols=500, ticks_per_s=50_000, once=True),
 )
@@ -86,7 +101,7 @@ class Plan:
     minutes: float = 0.0
 
     def rounds_of(self, scenario: Scenario) -> int:
-        return self.once_rounds if scenario.once else self.rounds
+        return max(scenario.least, self.once_rounds if scenario.once else self.rounds)
 
     def clients_of(self, scenario: Scenario) -> int:
         return scenario.quick_clients or scenario.clients if self.quick else scenario.clients

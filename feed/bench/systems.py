@@ -104,12 +104,12 @@ class Served:
         self.scene = scene
         self._headers = headers
         self._audience: Audience | None = None
-        self._admin = 0
+        self.admin_port = 0
 
     async def connect(self, wants: Sequence[Want] | None = None, witnessed: Sequence[str] = ()) -> None:
         """Connects the scenario's clients, and measures what memory they take."""
         scene = self.scene
-        port, self._admin = ports(await self.child.ready())
+        port, self.admin_port = ports(await self.child.ready())
         if wants is None:
             commands = [subscription(scene.kinds, symbols) for symbols in scene.wanted]
             wants = gathered(Want(self._headers, command) for command in commands)
@@ -126,7 +126,7 @@ class Served:
         """Publishes for a warm-up and a window and measures the window. `play` plays recordings instead of `rate`."""
         assert self._audience is not None
         scene, audience = self.scene, self._audience
-        before = await scrape(self._admin)
+        before = await scrape(self.admin_port)
         await audience.reset()
         await (scene.publisher.ask("play", **play) if play else scene.publisher.ask("start", rate=rate))
         await asyncio.sleep(scene.plan.warm_s)
@@ -144,7 +144,7 @@ class Served:
             published_s=offered["seconds"] + offered["drained_s"],
             expected=offered["offered"] * scene.fan,
             total=total,
-            counters=(await scrape(self._admin)).since(before),
+            counters=(await scrape(self.admin_port)).since(before),
             rate=rate,
         )
 

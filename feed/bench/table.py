@@ -17,6 +17,7 @@ OTHERS: Final = (  # systems beside the gateway, how the names of their figures 
     ("tutorial", "tutorial_", "over_tutorial_ratio"),
     ("two workers", "two_workers_", "two_workers_ratio"),
     ("compressed", "compressed_", "cpu_ratio"),
+    ("without metrics", "without_metrics_", "on_over_off_ratio"),
 )
 SHOWN: Final = (  # of the scenarios that measure something of their own
     ("memory_begin_mb", "MB at the beginning"),
@@ -27,6 +28,7 @@ SHOWN: Final = (  # of the scenarios that measure something of their own
     ("two_workers_ratio", "x CPU per delivery of one worker"),
     ("bytes_ratio", "x bytes of uncompressed"),
     ("cpu_ratio", "x CPU per delivery of uncompressed"),
+    ("on_over_off_ratio", "x CPU per delivery without metrics"),
     ("ticks_per_s", "ticks/s"),
     ("worker_us_per_tick", "us a tick, worker"),
     ("redis_us_per_tick", "us a tick, Redis"),

@@ -44,6 +44,7 @@ TARGETS: Final = (
     Target("workers", "two_workers_ratio", 1.1, "CPU per delivery with two workers over one", "x"),
     Target("deflate", "bytes_ratio", 0.3, "bytes on the wire, compressed over not", "x"),
     Target("deflate", "cpu_ratio", 1.3, "CPU per delivery, compressed over not", "x"),
+    Target("metrics", "on_over_off_ratio", 1.03, "CPU per delivery with metrics over without", "x"),
     Target("publish", "ticks_per_s", 100_000, "ticks/s from one worker into Redis", "/s", least=True),
     Target("intake", "us_per_tick_nobody", 5.0, "CPU per tick that nobody wants", "us"),
     Target("intake", "us_per_tick_one", 5.0, "CPU per tick that one client wants", "us"),

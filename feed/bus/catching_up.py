@@ -92,7 +92,9 @@ class CatchingUp:
                 reading.missing_end(record, self._listener)
             if reading.has_been_live:
                 self._meters.healed(reading.stream.feed)
-        self._meters.stale(reading.stream.feed, reading.caught_up(record, self._listener))
+        stale = reading.caught_up(record, self._listener)
+        if stale:
+            self._meters.stale(reading.stream.feed, stale)
         if reading.phase is Phase.BEHIND:
             self._behind[reading] = None
 

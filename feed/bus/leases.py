@@ -16,6 +16,7 @@ from feed.bus.errors import BusDown, BusRefused
 from feed.bus.masters import Masters
 from feed.bus.replies import Command
 from feed.core.backoff import delay_s
+from feed.core.outage import Outage
 from feed.settings import Redis
 
 SCRIPT: Final = files("feed.bus").joinpath("leases.lua").read_text()
@@ -51,7 +52,7 @@ class Leases:
         self._wake = asyncio.Event()
         self._link: Link | None = None
         self._sha = b""
-        self._told_alone = False
+        self._outage = Outage()
         self._closed = False
 
     @property
@@ -109,7 +110,7 @@ class Leases:
         """Ends all leases of this process, as far as Redis can be told; after `run` was cancelled."""
         self._closed = True
         principals = {*self._counts, *self._unsaid}
-        if not principals or self._told_alone:
+        if not principals or self._outage.lasts:
             return  # a Redis that was away a moment ago is not waited for: leases end by themselves
         try:
             async with asyncio.timeout(FREE_WITHIN_S):
@@ -190,11 +191,10 @@ class Leases:
 
     def _met(self, link: Link) -> None:
         self._link = link
-        if self._told_alone:
-            log.info("connections_counted_together", principals=len(self._counts))
-        self._told_alone = False
+        alone_s = self._outage.ends(time.monotonic())
+        if alone_s is not None:
+            log.info("connections_counted_together", principals=len(self._counts), alone_s=alone_s)
 
     def _lost(self, error: Exception) -> None:
-        if not self._told_alone:
+        if self._outage.begins("", time.monotonic()):  # for which reasons others tell
             log.warning("connections_counted_alone", error=str(error))
-        self._told_alone = True

@@ -51,7 +51,7 @@ class Links:
                 return await self._on(node, kept, commands)
             except BusDown as error:
                 # it may have died since it last answered, or its master have changed
-                log.info("redis_connection_renewed", error=str(error))
+                log.debug("redis_connection_renewed", client=self._name, error=str(error))
                 self._topology = NOWHERE
                 node = await self.node_of(key)
         return await self._on(node, await self._open(node), commands)

@@ -53,7 +53,13 @@ def entries(stream: Stream, reply: list[Any]) -> Entries:
         try:
             found.append((int(entry_id.split(b"-")[0]), unpack(stream.symbol, fields[1])))
         except ValueError as error:
-            log.error("unreadable_entry", stream=stream.name, id=entry_id.decode(), error=str(error))
+            log.error(
+                "unreadable_entry",
+                feed=stream.feed,
+                stream=stream.name,
+                id=entry_id.decode(),
+                error=str(error),
+            )
             metrics.BUS_UNREADABLE.labels(stream.feed).inc()
     return found
 

@@ -17,6 +17,7 @@ from feed.bus.entry import pack_int
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.lane import Call, Lane
 from feed.bus.owner import Owner
+from feed.bus.presence import Presence
 from feed.bus.publish_meters import PublishMeters
 from feed.bus.replies import Command, Taker
 from feed.bus.script import SCRIPT, Terms
@@ -59,6 +60,7 @@ class Outlet:
         self._held: dict[Lane, None] = {}  # that wait, mostly for a peer to fill a hole
         self._asking: set[Lane] = set()  # whose slot is on its way here
         self._under_way: dict[Lane, None] = {}  # with a call that Redis has not answered yet
+        self._presence = Presence(role="publisher", feed=owner.feed, **({"server": str(node)} if terms.sharded else {}))
         self._wake = asyncio.Event()
         self._failures = 0
         self._peers_by = 0.0  # monotonic time before which a peer may still be looking for Redis
@@ -104,14 +106,13 @@ class Outlet:
             try:
                 link = await self._connect(self.node, f"feed-ingest-{self._owner.feed}", self._wake.set)
             except BusDown as error:
-                log.warning("redis_unreachable", feed=self._owner.feed, error=str(error))
+                self._presence.away(error, waiting_bytes=self._owner.buffered_bytes)
             else:
                 try:
                     await self.serve(link)
                 except (BusDown, BusRefused) as error:
                     self._meters.lost()
-                    waiting = self._owner.buffered_bytes
-                    log.warning("redis_lost", feed=self._owner.feed, error=str(error), waiting_bytes=waiting)
+                    self._presence.away(error, waiting_bytes=self._owner.buffered_bytes)
                 finally:
                     self.link = None
                     self._owner.linked(self.node, up=False)
@@ -130,6 +131,7 @@ class Outlet:
         while True:
             now = time.monotonic()
             report_due = await self._owner.report(link, self.node, now)
+            self._presence.there()  # a Redis that is full or read-only takes no beat either
             lanes = self.due(now)
             if not lanes:
                 self._owner.settle()
@@ -265,7 +267,7 @@ class Outlet:
         lane.trim_below = 0
         self._owner.buffered_bytes -= lane.done(last, now, self._values.history.seconds)
         if gaps:
-            log.warning("gap_published", stream=lane.stream.name, gaps=gaps, seq=first)
+            log.warning("gap_published", feed=self._owner.feed, stream=lane.stream.name, gaps=gaps, seq=first)
 
 
 def _ignored(reply: Any) -> None:

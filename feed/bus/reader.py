@@ -19,6 +19,7 @@ from feed.bus.hearing import LULL_S, Hearing, Workers
 from feed.bus.heartbeat import Heartbeat
 from feed.bus.masters import Masters
 from feed.bus.outlet import PASSES_S
+from feed.bus.presence import Presence
 from feed.bus.pubsub import SHARDED, WHOLE
 from feed.bus.reading import Listener, Phase, Reading
 from feed.bus.server_info import SECTIONS
@@ -57,9 +58,18 @@ class Reader:
     """
 
     def __init__(
-        self, node: Node, masters: Masters, owner: Owner, listener: Listener, meters: SubscriberMeters, heartbeat: str
+        self,
+        node: Node,
+        masters: Masters,
+        owner: Owner,
+        listener: Listener,
+        meters: SubscriberMeters,
+        heartbeat: str,
+        name: str,
     ) -> None:
-        """`heartbeat` is a channel of this master's."""
+        """`heartbeat` is a channel of this master's; `name` shows in CLIENT LIST."""
+        self._name = name
+        self._presence = Presence(role="subscriber", **({"server": str(node)} if masters.sharded else {}))
         self.up = False
         self.heard = time.monotonic()
         self.hearing = Hearing(listener)
@@ -118,16 +128,19 @@ class Reader:
     async def run(self) -> None:
         """Reads until cancelled. Raises BusRefused where the configuration can never work."""
         while True:
+            connected = False
             try:
                 async with contextlib.AsyncExitStack() as stack:
-                    pushes = await self._masters.open(self._node, "feed-gateway-sub")
+                    pushes = await self._masters.open(self._node, f"{self._name}-sub")
                     stack.push_async_callback(pushes.close)
-                    calls = await self._masters.open(self._node, "feed-gateway")
+                    calls = await self._masters.open(self._node, self._name)
                     stack.push_async_callback(calls.close)
+                    connected = True
                     await self._serve(pushes, calls)
             except* BusDown as group:
-                log.warning("redis_lost", error=str(group.exceptions[0]), streams=len(self._readings))
-                self._meters.lost()
+                self._presence.away(group.exceptions[0], streams=len(self._readings))
+                if connected:
+                    self._meters.lost()
             self._owner.astray()
             self._failures += 1
             await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
@@ -175,10 +188,12 @@ class Reader:
             batch = unpack_message(reading.stream.symbol, data, now)
         except ValueError as error:
             # what it held stays missing from the sequence, so that the log is read for it with the next one
-            log.error("unreadable_message", stream=reading.stream.name, error=str(error))
+            log.error("unreadable_message", feed=reading.stream.feed, stream=reading.stream.name, error=str(error))
             self._meters.unreadable(reading.stream.feed)
             return
-        self._meters.stale(reading.stream.feed, reading.live(batch, self._listener))
+        stale = reading.live(batch, self._listener)
+        if stale:
+            self._meters.stale(reading.stream.feed, stale)
         if reading.phase is Phase.BEHIND:
             self._mark_behind(reading)
 
@@ -231,6 +246,7 @@ class Reader:
                 self._owner.astray()
             if self._behind.done:
                 self._failures = 0
+                self._presence.there()
                 self._is_up(True)
             if now >= info_due:
                 info_due = now + (INFO_S if await self._read_info(calls) else math.inf)

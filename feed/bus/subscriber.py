@@ -4,7 +4,6 @@ import asyncio
 import time
 
 from feed.bus import names
-from feed.bus.beats import Sources
 from feed.bus.errors import BusRefused
 from feed.bus.hearing import Workers
 from feed.bus.lookout import Lookout
@@ -24,10 +23,11 @@ class Subscriber:
     A stream whose slot moves goes on at its new master from where it stood.
     """
 
-    def __init__(self, values: Values, listener: Listener) -> None:
-        """Raises BusRefused for a `redis.url` that makes no sense."""
+    def __init__(self, values: Values, listener: Listener, name: str = "feed-gateway") -> None:
+        """`name` shows in CLIENT LIST. Raises BusRefused for a `redis.url` that makes no sense."""
         self._listener = listener
-        self._masters = Masters(values.redis, "feed-gateway")
+        self._name = name
+        self._masters = Masters(values.redis, name)
         self._lookout = Lookout(self._masters, self.spread)
         self._topology = NOWHERE
         self._readings: dict[bytes, Reading] = {}
@@ -62,7 +62,7 @@ class Subscriber:
     def want_workers(self, feed: str) -> None:
         """Begins to follow whether the feed's workers hear their source. What they say is told as `sources`."""
         channel = names.workers_channel(feed).encode()
-        self._workers[channel] = Workers(feed, Sources())
+        self._workers[channel] = Workers(feed)
         self._placed(channel)
 
     async def run(self) -> None:
@@ -105,7 +105,7 @@ class Subscriber:
         self.linked()
 
     def _open(self, node: Node) -> None:
-        reader = Reader(node, self._masters, self, self._listener, self._meters, self._heartbeat(node))
+        reader = Reader(node, self._masters, self, self._listener, self._meters, self._heartbeat(node), self._name)
         self._readers[node] = reader
         assert self._group is not None
         self._tasks[node] = self._group.create_task(reader.run())

@@ -55,8 +55,7 @@ class SubscriberMeters:
         self._directory.observe(took_s)
 
     def stale(self, feed: str, ticks: int) -> None:
-        if ticks:
-            metrics.GATEWAY_STALE.labels(feed).inc(ticks)
+        metrics.GATEWAY_STALE.labels(feed).inc(ticks)
 
     def healed(self, feed: str) -> None:
         """A stream that was live was read on from its log, up to its end."""

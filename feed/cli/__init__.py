@@ -10,6 +10,7 @@ from feed.cli.gateway import gateway
 from feed.cli.ingest import ingest
 from feed.cli.key import key
 from feed.cli.replay import replay
+from feed.cli.trace import trace
 from feed.cli.watch import watch
 
 
@@ -25,5 +26,5 @@ def main() -> None:
     """
 
 
-for command in (demo, ingest, gateway, replay, watch, bench, key, config):
+for command in (demo, ingest, gateway, replay, watch, trace, bench, key, config):
     main.add_command(command)

@@ -1,6 +1,5 @@
 """`feed config`: which settings are in force, and who set them."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,8 +9,6 @@ import click
 from feed.cli.options import configured, redis_url
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from feed.settings.sources import Settings
 
 
@@ -44,19 +41,12 @@ def config(settings: "Settings", origin: bool, check: bool) -> None:
 
 def rows_of(settings: "Settings") -> list[list[str]]:
     """Key, value, unit and origin of each knob."""
-    from feed.settings.words import knobs, mask, secret, unit
+    from feed.settings.words import knobs, shown, unit, value_of
 
-    rows = []
-    for key, field in knobs().items():
-        section, _, name = key.partition(".")
-        value = getattr(getattr(settings.values, section), name)
-        shown = _hidden(value) if secret(field) else mask(json.dumps(value, ensure_ascii=False))
-        rows.append([key, shown, unit(field), settings.origin[key]])
-    return rows
-
-
-def _hidden(value: "SecretStr") -> str:
-    return '"***"' if value.get_secret_value() else '""'
+    return [
+        [key, shown(field, value_of(settings.values, key)), unit(field), settings.origin[key]]
+        for key, field in knobs().items()
+    ]
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -15,6 +15,7 @@ from feed import metrics
 from feed.cli.options import Misused, Refused
 from feed.cli.workers import End, Worker
 from feed.core.backoff import delay_s
+from feed.core.outage import Outage
 from feed.exposition import Family, carried, counted, merged, snapshot
 
 # One that dies once is back before much has come to rest on the others; one that dies again and again takes no core
@@ -36,6 +37,7 @@ class Place:
     def __init__(self, number: int) -> None:
         self.number = number
         self.worker: Worker | None = None
+        self.outage = Outage()
         self._gone: tuple[Family, ...] = ()
 
     def families(self) -> tuple[Family, ...]:
@@ -124,7 +126,7 @@ class Crew:
         failures = 0
         while not self._stop.is_set():
             since_s = time.monotonic()
-            listens = functools.partial(self._listens, place.number, announce)
+            listens = functools.partial(self._listens, place, announce)
             place.worker = await Worker.start(place.number, self._environment, listens)
             if self._stop.is_set():
                 place.worker.stop()
@@ -142,15 +144,16 @@ class Crew:
 
     async def _pause(self, place: Place, end: End, pause_s: float) -> None:
         told = {"words": end.refusal.lines} if end.refusal is not None else {}
-        log.warning("worker_ended", worker=place.number, cause=end.cause, again_in_s=round(pause_s, 3), **told)
+        place.outage.begins("", time.monotonic())
+        log.warning("worker_lost", worker=place.number, cause=end.cause, again_in_s=round(pause_s, 3), **told)
         metrics.GATEWAY_WORKER_RESTARTS.labels(end.cause).inc()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._stop.wait()
 
-    def _listens(self, number: int, announce: Callable[[], None]) -> None:
+    def _listens(self, place: Place, announce: Callable[[], None]) -> None:
         if self._announced:
-            log.info("worker_listens", worker=number)
+            log.info("worker_back", worker=place.number, away_s=place.outage.ends(time.monotonic()))
         elif all(place.listening for place in self._places):
             self._announced = True
             announce()

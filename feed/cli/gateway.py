@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import click
 
 from feed.cli.options import Misused, Refused, configured, knob, log_format, log_level, redis_url, variable
-from feed.cli.serving import announce, beside, binding, measured, serve, url
+from feed.cli.serving import announce, beside, binding, living, measured, serve, url
 
 if TYPE_CHECKING:
     from feed.settings import Values
@@ -92,8 +92,9 @@ async def alone(values: "Values", stop: asyncio.Event) -> int:
         metrics.GATEWAY_WORKERS_UP.labels().set(1)
         await warn_of_no_keys(values)
         collect_rarely()
-        address = url(knobs.host, server.port, scheme(values))
-        announce(f"gateway: listening on {address} · admin {url(knobs.admin_host, admin.port)}")
+        address, tells = url(knobs.host, server.port, scheme(values)), url(knobs.admin_host, admin.port)
+        stack.enter_context(living(values, listening=address, admin=tells, connections=server.life))
+        announce(f"gateway: listening on {address} · admin {tells}")
         await server.run(stop)
     return 0
 
@@ -124,12 +125,13 @@ async def together(settings: "Settings", stop: asyncio.Event) -> int:
                 Admin(knobs.admin_host, knobs.admin_port, crew.not_ready, registry, crew.refresh)
             )
         await warn_of_no_keys(settings.values)
-        addresses = (
-            f"listening on {url(knobs.host, port, scheme(settings.values))} · admin {url(knobs.admin_host, admin.port)}"
-        )
+        address, tells = url(knobs.host, port, scheme(settings.values)), url(knobs.admin_host, admin.port)
+        stack.enter_context(living(settings.values, listening=address, admin=tells))
         respondent = Respondent(settings.values.redis, "gateway parent", View(crew.not_ready))
         async with beside(respondent.run()):
-            return await crew.run(lambda: announce(f"gateway: {addresses} · {knobs.workers} workers"))
+            return await crew.run(
+                lambda: announce(f"gateway: listening on {address} · admin {tells} · {knobs.workers} workers")
+            )
 
 
 def refuse_public(values: "Values", origin: str) -> None:

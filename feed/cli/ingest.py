@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from feed.cli.options import Misused, configured, knob, log_format, log_level, redis_url
-from feed.cli.serving import announce, beside, binding, measured, serve, url
+from feed.cli.serving import announce, beside, binding, living, measured, serve, url
 
 if TYPE_CHECKING:
     from feed.ingest.source import Source
@@ -62,9 +62,9 @@ def ingest(settings: "Settings", feed: str) -> None:
             respondent = Respondent(values.redis, f"ingest {feed}", View(source, publisher, worker.not_ready))
             with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "ingest.admin_port"):
                 admin = await stack.enter_async_context(Admin(knobs.host, knobs.admin_port, worker.not_ready))
-            ready = asyncio.create_task(
-                announce_ready(worker.not_ready, f"ingest {feed}: publishing · admin {url(knobs.host, admin.port)}")
-            )
+            tells = url(knobs.host, admin.port)
+            stack.enter_context(living(values, feed=feed, admin=tells))
+            ready = asyncio.create_task(announce_ready(worker.not_ready, f"ingest {feed}: publishing · admin {tells}"))
             try:
                 async with beside(respondent.run()):
                     await worker.run(stop)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -14,19 +15,19 @@ from feed.cli.options import Refused, variable
 
 if TYPE_CHECKING:
     from feed.lifecycle import Main
-    from feed.settings import Log, Metrics
+    from feed.settings import Log, Metrics, Values
 
 UNUSABLE: Final = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
 
-def serve(log: "Log", main: "Main") -> None:
+def serve(knobs: "Log", main: "Main") -> None:
     """Runs `main(stop)` as a server process and exits with its code. Raises Refused where Redis refuses us for good."""
     from feed.bus.errors import BusRefused
     from feed.lifecycle import leaves, raise_open_files, report_faults, run
     from feed.log import configure
 
-    configure(log.level, log.format)
-    report_faults(debug=log.level == "debug")
+    configure(knobs.level, knobs.format, knobs.lines_per_10s)
+    report_faults(debug=knobs.level == "debug")
     raise_open_files()
     refusals: list[BaseException] = []
     code = 1
@@ -64,6 +65,22 @@ def measured(knobs: "Metrics") -> Iterator[None]:
         metrics.turn_off()
     with LoopDelay():
         yield
+
+
+@contextmanager
+def living(values: "Values", **told: object) -> Iterator[None]:
+    """Around a server's life from when it can be reached: the log says with which version and settings it began, what
+    else there is to be `told` of it, and when it ended."""
+    import structlog
+
+    from feed import __version__
+    from feed.settings.words import differing
+
+    log = structlog.get_logger(__name__)
+    began = time.monotonic()
+    log.info("started", version=__version__, pid=os.getpid(), **told, settings=differing(values))
+    yield
+    log.info("stopped", lived_s=round(time.monotonic() - began, 3))
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from feed.cli.gateway import usable
 from feed.cli.options import Refused
 from feed.cli.reports import ASK, MOST_ASKED, STOP, Listening, Refusal, Report, pack
-from feed.cli.serving import binding, measured, serve
+from feed.cli.serving import binding, living, measured, serve
 from feed.exposition import snapshot
 from feed.gateway.server import Gateway
 from feed.lifecycle import collect_rarely, report_faults
@@ -39,7 +39,7 @@ async def _serve(stop: asyncio.Event, number: int, values: Values, parent: socke
     async with AsyncExitStack() as stack:
         stack.enter_context(measured(values.metrics))
         with usable():
-            server = Gateway(values, shares_port=True, role=f"gateway worker {number}")
+            server = Gateway(values, worker=number, role=f"gateway worker {number}")
         reader, writer = await asyncio.open_unix_connection(sock=parent)
         # to the end, so that no half of an answer stands before a refusal
         stack.push_async_callback(writer.wait_closed)
@@ -48,6 +48,7 @@ async def _serve(stop: asyncio.Event, number: int, values: Values, parent: socke
         with binding("gateway", knobs.host, knobs.port, "--port", "gateway.port"):
             await server.start()
         collect_rarely()
+        stack.enter_context(living(values, connections=server.life))
         writer.write(pack(Listening()))
         async with asyncio.TaskGroup() as group:
             answering = group.create_task(_answer(reader, writer, server, stop))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from itertools import islice
 from typing import Final, NamedTuple
@@ -12,6 +13,7 @@ from feed import metrics
 from feed.bus.errors import BusDown
 from feed.bus.store import Past, Store
 from feed.core.backoff import delay_s
+from feed.core.outage import Outage
 from feed.core.streams import Position
 from feed.gateway.live import LiveStream
 from feed.gateway.resume import first_wanted
@@ -51,7 +53,7 @@ class Backfill:
 
     async def run(self) -> None:
         """Reads until cancelled."""
-        failures = 0
+        failures, outage = 0, Outage()
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -61,10 +63,13 @@ class Backfill:
                     pasts = await self._store.pages([(live.stream, first) for live, first in wanted.items()], PAGE)
                 except BusDown as error:
                     failures += 1
-                    log.warning("log_unreadable", error=str(error), streams=len(self._asks))
+                    if outage.begins(str(error), time.monotonic()):
+                        log.warning("history_lost", error=str(error), streams=len(self._asks))
                     await asyncio.sleep(delay_s(failures, 0.05, 1.0, random.random()))
                     continue
                 failures = 0
+                if (away_s := outage.ends(time.monotonic())) is not None:
+                    log.info("history_back", away_s=away_s, streams=len(self._asks))
                 self._reads.inc(len(wanted))
                 for (live, first), past in zip(wanted.items(), pasts, strict=True):
                     self._answer(live, first, past)

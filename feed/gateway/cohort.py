@@ -155,13 +155,15 @@ class CohortKey(NamedTuple):
 
 
 class Cohort:
-    """Clients that get the same bytes: built once per flush, written to each. `due` is empty between flushes."""
+    """Clients that get the same bytes: built once per flush, written to each. `due` is empty between flushes. `prompt`
+    says that they want every tick of all their streams."""
 
-    __slots__ = ("due", "form", "key", "members", "sent_at")
+    __slots__ = ("due", "form", "key", "members", "prompt", "sent_at")
 
     def __init__(self, key: CohortKey, now: float) -> None:
         self.key = key
         self.form = key.form
+        self.prompt = not any(rate for _, rate in (*key.kinds, *key.streams))
         self.members: dict[Member, None] = {}
         self.due: list[Segment] = []
         self.sent_at = now

@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from feed import metrics
+from feed.core.outage import Outage
 from feed.gateway.address import plain
 from feed.gateway.arrivals import Arrivals, Verdict
 from feed.gateway.caller import Caller
@@ -46,6 +47,7 @@ class Door:
         self._most = knobs.max_connections + SPARE
         self._open = 0
         self._listeners: list[socket.socket] = []
+        self._outage = Outage()
         self._pausing: dict[socket.socket, asyncio.TimerHandle] = {}
         self._greetings: set[asyncio.Task[None]] = set()
         self._unheard: dict[Caller, float] = {}  # whose first request is not complete, and since when
@@ -120,6 +122,8 @@ class Door:
             except OSError as error:
                 self._pause(listener, error)
                 return
+            if self._outage.lasts:
+                log.info("accept_back", away_s=self._outage.ends(time.monotonic()), open=self._open)
             self._meet(connection, peer[0] if ":" not in peer[0] else plain(peer[0]))
 
     def _meet(self, connection: socket.socket, address: str) -> None:
@@ -174,7 +178,8 @@ class Door:
                 caller.discard()
 
     def _pause(self, listener: socket.socket, error: OSError) -> None:
-        log.error("accept_failed", error=str(error), open=self._open, again_in_s=PAUSE_S)
+        if self._outage.begins(str(error), time.monotonic()):
+            log.error("accept_lost", error=str(error), open=self._open, again_in_s=PAUSE_S)
         loop = asyncio.get_running_loop()
         loop.remove_reader(listener)
         self._pausing[listener] = loop.call_later(PAUSE_S, self._resume, listener)

@@ -6,6 +6,7 @@ from itertools import islice
 
 from feed.gateway.cohort import Cohort, Member
 from feed.gateway.flow import Flow
+from feed.gateway.forms import without_waits
 from feed.gateway.interest import Interest
 from feed.gateway.live import LiveStream
 from feed.gateway.message import stood_for
@@ -40,10 +41,13 @@ class Fanout:
     def _send(self, cohorts: list[Cohort], now: float) -> list[Member]:
         """Writes what cohorts are due, to each client at once; answers those that did not take it."""
         behind: list[Member] = []
-        stamp, most, names = self._meters.stamp, self._meters.stamp_every, self._meters.names
-        messages = size = frames = stamped = unstamped = 0
+        meters, most = self._meters, self._meters.stamp_every
+        messages = frames = size = writes = owed = 0
         for cohort in cohorts:
             count, parts, data = cohort.form.joined(cohort.due, self._max_frame_bytes)
+            due, prompt = (cohort.due, count) if cohort.prompt else without_waits(cohort.due)
+            if prompt:
+                last, of = due, prompt
             for portion in (cohort.members,) if len(cohort.members) <= most else _portions(cohort.members, most):
                 members = len(portion)
                 for member in portion:
@@ -53,16 +57,17 @@ class Fanout:
                 messages += count * members
                 frames += parts * members
                 size += len(data) * members
-                unstamped += members
-                if unstamped >= most:
-                    stamp(cohort.due, count, messages - stamped)
-                    stamped, unstamped = messages, 0
-                if names:
-                    self._meters.named(cohort.due, members)
+                writes += members
+                owed += prompt * members
+                if meters.names:
+                    meters.named(due, members)
+                if writes >= most and owed:
+                    meters.stamp(last, of, owed)
+                    writes = owed = 0
             cohort.sent_at = now
-        if unstamped:
-            stamp(cohort.due, count, messages - stamped)
-        self._meters.written(messages, size, frames)
+        if owed:
+            meters.stamp(last, of, owed)
+        meters.written(messages, size, frames)
         return behind
 
     def _encode(self, live: LiveStream, now: float, now_ns: int, cohorts: list[Cohort], flows: list[Flow]) -> None:

@@ -119,6 +119,12 @@ class Form:
         return compressed(data) if self.deflate else data
 
 
+def without_waits(segments: Sequence[Segment]) -> tuple[list[Segment], int]:
+    """Those whose delay tells how late the gateway is, and how many messages they hold."""
+    prompt = [segment for segment in segments if segment.said]
+    return prompt, sum(segment.count for segment in prompt)
+
+
 def _parts(encoded: list[bytes], max_bytes: int) -> list[list[bytes]]:
     parts: list[list[bytes]] = [[]]
     size = 0

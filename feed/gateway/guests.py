@@ -9,7 +9,7 @@ import structlog
 
 from feed import metrics
 from feed.access.principal import Authenticator, Credentials, Principal, Refused, Why
-from feed.gateway.refusals import Refusals, shown
+from feed.gateway.strangers import shown
 from feed.wire.closing import Close
 
 NOTICE: Final = "expiring"
@@ -55,30 +55,25 @@ class Guests:
         self._authenticator = authenticator
         self._leases = leases or _Own()
         self._expiring_s = expiring_s
-        self._refusals = Refusals(time.monotonic())
         self._places: dict[Guest, _Place] = {}
         self._by_principal: dict[Principal, dict[Guest, _Place]] = {}
 
-    async def authenticate(self, credentials: Credentials, address: str) -> Principal:
-        """Who presents these. Raises Refused, which is logged and counted."""
+    async def authenticate(self, credentials: Credentials, address: str, connection: str = "") -> Principal:
+        """Who presents these, on a connection where there is one that stays. Raises Refused, which is logged and
+        counted."""
         try:
             principal = await self._authenticator.authenticate(credentials)
         except Refused as refused:
             metrics.AUTH_ATTEMPTS.labels("refused", refused.why.value).inc()
-            self._log(refused.why.value, refused.who, address)
+            _refused(refused.why.value, refused.who, address, connection)
             raise
         metrics.AUTH_ATTEMPTS.labels("accepted", "").inc()
         return principal
 
-    def turn_away(self, reason: str, who: str, address: str) -> None:
+    def turn_away(self, reason: str, who: str, address: str, connection: str) -> None:
         """Counts and logs somebody who is known, and all the same not let in."""
         metrics.GATEWAY_REFUSALS.labels(reason).inc()
-        self._log(reason, who, address)
-
-    def _log(self, reason: str, who: str, address: str) -> None:
-        left_out = self._refusals.line(time.monotonic())
-        if left_out is not None:
-            log.warning("auth_refused", reason=reason, who=shown(who), address=address, left_out=left_out)
+        _refused(reason, who, address, connection)
 
     async def admit(self, guest: Guest, principal: Principal) -> bool:
         """Lets a connection in, or gives one that is in what it proved anew; False where the principal has too many."""
@@ -124,7 +119,7 @@ class Guests:
         over = why is Why.EXPIRED and principal.expires is not None
         staying = [guest for guest, place in guests.items() if not place.sent_away]
         if staying and not over:
-            log.info("guests_sent_away", who=shown(principal.id), reason=why.value, connections=len(staying))
+            log.info("guests_sent_away", key=shown(principal.id), reason=why.value, connections=len(staying))
         for guest in staying:
             guests[guest].sent_away = True
             guest.end(Close.TOKEN_EXPIRED if over else Close.NOT_ALLOWED)
@@ -166,6 +161,11 @@ def _tell(guests: dict[Guest, _Place], left_s: float) -> None:
         if not place.told:
             place.told = True
             guest.notice(NOTICE, ending(left_s))
+
+
+def _refused(reason: str, who: str, address: str, connection: str) -> None:
+    known = {"key": shown(who), "connection": connection}
+    log.warning("auth_refused", reason=reason, address=address, **{name: text for name, text in known.items() if text})
 
 
 def _kind(principal: Principal) -> str:

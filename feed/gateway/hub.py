@@ -12,6 +12,7 @@ from feed.core.streams import Position, Stream
 from feed.core.ticks import Tick
 from feed.gateway.clock import Clock
 from feed.gateway.cohort import Cohort, Member, Selection
+from feed.gateway.entitled import Scope
 from feed.gateway.fanout import Fanout
 from feed.gateway.forms import Form, Segment
 from feed.gateway.interest import Bus, Interest
@@ -134,7 +135,11 @@ class Hub:
     def leave(self, member: Member, selection: Selection) -> None:
         """Takes a client out, with all that it holds."""
         self.members.leave(member)
-        self.interest.release(*selection.held)
+        self.release(*selection.held)
+
+    def release(self, streams: Iterable[Stream], kinds: Iterable[str], scope: Scope = None) -> None:
+        """Gives up what was held, as `Interest` takes it."""
+        self.interest.release(streams, kinds, scope)
         self.meters.audience(len(self.interest.streams), len(self.interest.cohorts))
 
     def pump(self, member: Member) -> None:

@@ -1,6 +1,8 @@
 """Who one connection's client is: proven once, at depth two renewed, and until then hardly listened to."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import structlog
 
 from feed import metrics
 from feed.access.principal import Credentials, Principal, Refused, Why
@@ -12,6 +14,8 @@ from feed.wire.errors import Code, ProtocolError
 
 # Messages of a client that has proved nothing: one is enough for credentials, and reading each costs us.
 UNPROVEN_MESSAGES: Final = 5
+
+log = structlog.get_logger(__name__)
 
 
 class Peer(NamedTuple):
@@ -32,21 +36,28 @@ class Dismissed(ProtocolError):
 
 
 class Identity:
-    """`principal` is None until the client has proved who it is; `address` is where it comes from."""
+    """`principal` is None until the client has proved who it is; `connection` is its id, and `address` where it comes
+    from."""
 
-    __slots__ = ("_address", "_depth", "_feed", "_guests", "_messages", "principal")
+    __slots__ = ("_address", "_connection", "_depth", "_feed", "_guests", "_messages", "principal")
 
-    def __init__(self, guests: Guests, feed: str, depth: int, address: str) -> None:
+    def __init__(self, guests: Guests, feed: str, depth: int, connection: str, address: str) -> None:
         self.principal: Principal | None = None
         self._guests = guests
         self._feed = feed
         self._depth = depth
+        self._connection = connection
         self._address = address
         self._messages = 0
 
-    def peer(self, connection: str) -> Peer:
-        """Who has the connection of this id."""
-        return Peer(connection, "" if self.principal is None else self.principal.id, self._address)
+    @property
+    def peer(self) -> Peer:
+        return Peer(self._connection, "" if self.principal is None else self.principal.id, self._address)
+
+    @property
+    def log(self) -> Any:
+        """For a line that is about this connection: it says which, and whose key's where there is one."""
+        return log.bind(feed=self._feed, **{name: text for name, text in self.peer._asdict().items() if text})
 
     @property
     def wanting(self) -> bool:
@@ -69,19 +80,19 @@ class Identity:
         if self.principal is not None and self._depth == 1:
             raise ProtocolError(Code.ALREADY_AUTHENTICATED)
         try:
-            principal = await self._guests.authenticate(credentials, self._address)
+            principal = await self._guests.authenticate(credentials, self._address, self._connection)
         except Refused as refused:
             # one that can't be judged yet may well be good: it shall come again
             later = refused.why is Why.UNAVAILABLE
             raise Dismissed(Code.AUTH_FAILED, Close.OVERLOADED if later else Close.NOT_AUTHENTICATED) from refused
         if self.principal is not None and principal.id != self.principal.id:
-            self._guests.turn_away("other_subject", principal.id, self._address)
+            self._guests.turn_away("other_subject", principal.id, self._address, self._connection)
             raise Dismissed(Code.AUTH_FAILED, Close.NOT_AUTHENTICATED)
         if not principal.grant.allows_feed(self._feed):
-            self._guests.turn_away(FEED, principal.id, self._address)
+            self._guests.turn_away(FEED, principal.id, self._address, self._connection)
             raise Dismissed(Code.INSUFFICIENT_SUBSCRIPTION, Close.NOT_ALLOWED, f"the feed {self._feed} is not granted")
         if not await self._guests.admit(guest, principal):
-            self._guests.turn_away("connections", principal.id, self._address)
+            self._guests.turn_away("connections", principal.id, self._address, self._connection)
             limit = f"at most {principal.grant.max_connections} connections of this key or token"
             raise Dismissed(Code.CONNECTION_LIMIT, Close.CONNECTION_LIMIT, limit)
         self.principal = principal

@@ -5,6 +5,7 @@ from typing import Final
 
 from feed.gateway.clock import Clock
 from feed.gateway.cohort import Member
+from feed.gateway.forms import without_waits
 from feed.gateway.lane import Lane, Taken
 from feed.gateway.live import LiveStream
 from feed.gateway.meters import Meters
@@ -111,9 +112,11 @@ class Lanes:
 
     def _given(self, taken: Taken, size: int) -> None:
         self._meters.given(taken.messages, size, taken.frames)
-        self._meters.stamp(taken.segments, taken.messages, taken.messages)
+        prompt, messages = without_waits(taken.segments)
+        if messages:
+            self._meters.stamp(prompt, messages, messages)
         if self._meters.names:
-            self._meters.named(taken.segments, 1)
+            self._meters.named(prompt, 1)
         for gap in taken.gaps:
             self._meters.told(gap)
 

@@ -11,6 +11,7 @@ from feed.core.streams import Stream
 from feed.core.ticks import NS_PER_S, kind_of
 from feed.gateway.forms import Segment
 from feed.gateway.message import Fields, Message, missing
+from feed.hops import Hop
 from feed.settings import Metrics
 from feed.tally import Spread, Tally
 
@@ -69,8 +70,8 @@ class Meters:
         """A batch of a stream came off the bus."""
 
     def stamp(self, due: Sequence[Segment], count: int, deliveries: int) -> None:
-        """A write is done, of segments that hold `count` messages. The hops to the socket count the delay of one of
-        them, as often as there were deliveries since the last stamp."""
+        """A write is done, of segments that hold `count` messages of which none had to wait for a rate. The hops to the
+        socket count the delay of one of them, as often as there were such deliveries since the last stamp."""
 
     def named(self, due: Sequence[Segment], clients: int) -> None:
         """The same for the symbols that have metrics of their own, of every write."""
@@ -144,25 +145,17 @@ class Counting(Meters):
 
     def stamp(self, due: Sequence[Segment], count: int, deliveries: int) -> None:
         message = self._one_of(due, count)
-        if message is None:
-            return
-        now_ns, tick = self._now_ns(), message.tick
-        name = Stream(self._feed, kind_of(tick), tick.symbol).name if tick is not None else ""
-        for hop, since_ns in ((self._departure, message.ts_gateway), (self._whole, message.ts_pub)):
-            if since_ns:  # what was read from the log has no time of publishing
-                delay_s = (now_ns - since_ns) / NS_PER_S
-                bucket = hop.observe(delay_s, deliveries)
-                if name:
-                    hop.mark(bucket, name, message.seq, delay_s, now_ns)
+        now_ns = self._now_ns()
+        self._left(self._departure, message, message.ts_gateway, now_ns, deliveries)
+        if message.ts_pub:  # what was read from the log has no time of publishing
+            self._left(self._whole, message, message.ts_pub, now_ns, deliveries)
 
     def named(self, due: Sequence[Segment], clients: int) -> None:
         now_ns = self._now_ns()
         for segment in due:
-            if not segment.said:
-                continue
             message = self._one_of((segment,), segment.count)
-            tick = message and message.tick
-            if message and tick and message.ts_pub and (spread := self._named.get(tick.symbol)) is not None:
+            tick = message.tick
+            if tick is not None and message.ts_pub and (spread := self._named.get(tick.symbol)) is not None:
                 spread.observe((now_ns - message.ts_pub) / NS_PER_S, segment.count * clients)
 
     def written(self, messages: int, size: int, frames: int) -> None:
@@ -185,8 +178,16 @@ class Counting(Meters):
     def echoed(self, trip_s: float) -> None:
         self._echo.observe(trip_s)
 
-    def _one_of(self, due: Sequence[Segment], count: int) -> Message | None:
-        """One of the `count` messages, each as likely as the others; None where it is one whose delay says nothing."""
+    def _left(self, hop: Hop, message: Message, since_ns: int, now_ns: int, deliveries: int) -> None:
+        delay_s = (now_ns - since_ns) / NS_PER_S
+        bucket = hop.observe(delay_s, deliveries)
+        tick = message.tick
+        if hop.wants_mark(bucket, now_ns) and tick is not None:
+            stream = Stream(self._feed, kind_of(tick), tick.symbol)
+            hop.mark(bucket, stream.name, message.seq, delay_s, now_ns)
+
+    def _one_of(self, due: Sequence[Segment], count: int) -> Message:
+        """One of the `count` messages, each as likely as the others."""
         segment = due[0]
         if len(due) > 1:
             left = int(self._chance() * count)
@@ -195,9 +196,7 @@ class Counting(Meters):
                 if left < 0:
                     break
         said = segment.said
-        if len(said) < 2:
-            return said[0] if said else None
-        return said[int(self._chance() * len(said))]
+        return said[0] if len(said) == 1 else said[int(self._chance() * len(said))]
 
     def _ticks_of(self, stream: Stream) -> Tally:
         tally = self._named_ticks.get(stream)

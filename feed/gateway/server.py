@@ -18,6 +18,7 @@ from feed.bus.inquiries import Inquirer, Respondent
 from feed.bus.leases import Leases
 from feed.bus.store import Store
 from feed.gateway.census import Census
+from feed.gateway.connection_ids import HEADER, ConnectionIds
 from feed.gateway.door import Door
 from feed.gateway.drain import close_all
 from feed.gateway.entrance import Entrance
@@ -51,9 +52,9 @@ log = structlog.get_logger(__name__)
 class Gateway:
     """Serves clients on `gateway.host`:`gateway.port`. `start` binds, `run` serves until told to stop.
 
-    With `shares_port` others of this user may listen there too, and the kernel spreads the clients over them; `role` is
-    what operators see this process called. Raises ValueError, naming the knob, where a certificate or a key of the
-    settings can't be used.
+    As a `worker`, by its number from 1, it lets others of this user listen there too, and the kernel spreads the
+    clients over them; `role` is what operators see this process called. Raises ValueError, naming the knob, where a
+    certificate or a key of the settings can't be used.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class Gateway:
         values: Values,
         authenticator: Authenticator | None = None,
         *,
-        shares_port: bool = False,
+        worker: int = 0,
         role: str = "gateway",
     ) -> None:
-        self._shares_port = shares_port
+        self._shares_port = worker > 0
+        self._ids = ConnectionIds(worker)
         self._values = values
         self._settings = values.gateway
         self._authenticator = authenticator or authenticator_of(values)
@@ -141,6 +143,11 @@ class Gateway:
         if self._feeds is not None:
             await self._feeds.backfill.close()
 
+    @property
+    def life(self) -> str:
+        """What the ids of all its connections begin with."""
+        return self._ids.life
+
     def not_ready(self) -> str:
         """Why no client should be sent here now; empty where all is well."""
         if self._draining:
@@ -152,11 +159,12 @@ class Gateway:
     async def _drain(self) -> None:
         knobs = self._values.drain
         self._draining = True
-        log.info("draining", clients=len(self._sessions), delay_s=knobs.delay_s, window_s=knobs.window_s)
+        clients, began = len(self._sessions), time.monotonic()
+        log.info("draining", clients=clients, delay_s=knobs.delay_s, window_s=knobs.window_s)
         if self._sessions:
             await asyncio.sleep(knobs.delay_s)
         await self._close_all(knobs.window_s)
-        log.info("drained", cut_off=len(self._sessions))
+        log.info("drained", clients=clients, cut_off=len(self._sessions), took_s=round(time.monotonic() - began, 3))
 
     async def _close_all(self, window_s: float) -> None:
         """Closes every client, and waits until they are gone, though not for ever."""
@@ -186,6 +194,8 @@ class Gateway:
             _count("origin")
             raise web.HTTPForbidden(text="pages of this origin may not connect\n")
         if self._shut or len(self._sessions) >= self._settings.max_connections:
+            if not self._shut:
+                log.warning("gateway_full", feed=feed, limit=self._settings.max_connections)
             _count("full")
             raise web.HTTPServiceUnavailable(text="no room\n", headers={"Retry-After": str(RETRY_AFTER_S)})
         speech = speech_of(request.headers)
@@ -201,13 +211,15 @@ class Gateway:
             protocols=tuple(DEPTH_TWO),
             max_msg_size=self._settings.max_message_bytes + 1,  # aiohttp's is the first size that is refused
         )
+        connection = socket.headers[HEADER] = self._ids.next()
         await socket.prepare(request)
         socket.headers.clear()  # sent, and of no more use
         _count("accepted")
         credentials, address = self._visitor(request)
         session = Session(
-            socket, request.protocol, transport, hub, speech.codec, speech.depth, self._guests, self._settings, address
-        )
+            socket, request.protocol, transport, hub, speech.codec, speech.depth, self._guests, self._settings,
+            connection, address,
+        )  # fmt: skip
         connections = metrics.GATEWAY_CONNECTIONS.labels(feed)
         connections.inc()
         self._sessions.add(session)

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-import structlog
 from aiohttp import WSMsgType
 
 from feed import metrics
 from feed.access.principal import Credentials
 from feed.core.rate import TokenBucket
-from feed.core.ticks import NS_PER_S
+from feed.gateway.diary import Diary
+from feed.gateway.echo import trip_s
 from feed.gateway.entitled import NotGranted
 from feed.gateway.guests import Guests
 from feed.gateway.hub import Hub
@@ -32,8 +32,6 @@ from feed.wire.frames import PING, PONG, frame
 NAMES_A_COMMAND: Final = 100
 # Clients that ignore this many 429s in a row are not reading the answers.
 EXCESS_COMMANDS: Final = 10
-# An echo of a stamp that lies further away than this measures a broken clock or a joke, not a round trip.
-MAX_TRIP_S: Final = 60.0
 
 # After these errors the connection is of no use, and the close code says why.
 FATAL: Final = {Code.AUTH_TIMEOUT: Close.NOT_AUTHENTICATED, Code.SLOW_CLIENT: Close.SLOW}
@@ -46,8 +44,6 @@ SLOW: Final = "what is sent is not read fast enough"
 Parse = Callable[[Any, int], commands.Command]
 PARSE: Final[dict[Codec, Parse]] = {JSON: commands.parse_json, MSGPACK: commands.parse_msgpack}
 Received = tuple[WSMsgType, str | bytes]
-
-log = structlog.get_logger(__name__)
 
 
 class Session:
@@ -63,19 +59,22 @@ class Session:
         depth: int,
         guests: Guests,
         settings: Gateway,
-        address: str = "",
+        connection: str,
+        address: str,
     ) -> None:
+        """`connection` is the id that the client was told, and `address` where it comes from."""
         self._socket = socket
         self._transport = transport
         # `write` is called for each client and flush: what it calls is bound once, and it looks at the buffer only when
         # the transport has said that there is something in it
-        self._out = transport.write
+        self._diary = Diary.wanted(transport.write, __name__)
+        self._out = transport.write if self._diary is None else self._diary.write
         self._line = line
         self._large = settings.outbox_bytes - BEHIND_BYTES
         self._hub = hub
         self._codec = codec
         self._depth = depth
-        self._identity = Identity(guests, hub.feed, depth, address)
+        self._identity = Identity(guests, hub.feed, depth, connection, address)
         self._settings = settings
         self._ending: asyncio.Task[bool] | None = None
         self._inbox = Inbox(self._work, lambda: self.end(Close.INTERNAL))
@@ -105,19 +104,20 @@ class Session:
 
     @property
     def peer(self) -> Peer:
-        return self._identity.peer("")
+        return self._identity.peer
 
     def backlog(self) -> int:
         return self._transport.get_write_buffer_size()
 
     def slow(self, lag_s: float) -> None:
+        self._identity.log.debug("slow_client_warned", lag_s=round(lag_s, 3), waiting_bytes=self.backlog())
         self.notice("slow", SLOW, round(lag_s * 1000))
 
     def cut(self, *, stalled: bool) -> None:
         """Ends the connection of a client that is too slow. One that reads nothing could not read why either."""
         if self._over:
             return
-        log.warning("slow_client", feed=self._hub.feed, waiting_bytes=self.backlog(), stalled=stalled)
+        self._identity.log.warning("slow_client_cut", waiting_bytes=self.backlog(), stalled=stalled)
         if not stalled:
             self._transport.write(self._told(ProtocolError(Code.SLOW_CLIENT)))
         self.end(Close.SLOW)
@@ -140,6 +140,8 @@ class Session:
         """Serves the connection until it closes. `credentials` came with the handshake."""
         deadline: asyncio.TimerHandle | None = None
         try:
+            if self._diary is not None:
+                self._identity.log.debug("connection_opened", depth=self._depth, encoding=self._codec.name)
             self._send(messages.CONNECTED)
             if self._identity.wanting:
                 deadline = asyncio.get_running_loop().call_later(self._settings.auth_timeout_s, self._auth_timeout)
@@ -181,6 +183,8 @@ class Session:
             self.end(Close.INTERNAL)  # of no effect but where a fault of ours ended the loop
             if self._ending is not None:
                 await self._ending
+            if self._diary is not None:
+                self._identity.log.debug("connection_closed", code=self._socket.close_code, **self._diary.told())
             # they refer to this session: it would stay until the garbage collector comes by
             del self._inbox, self._subscriptions
 
@@ -245,13 +249,7 @@ class Session:
         elif isinstance(command, commands.Ping):
             self._send(messages.pong(command.id, self._codec.time(time.time_ns())))
         else:
-            self._echoed(command)
-
-    def _echoed(self, command: commands.Echo) -> None:
-        trip_s = (time.time_ns() - command.tw * 1000) / NS_PER_S
-        if abs(trip_s) > MAX_TRIP_S:
-            raise ProtocolError(Code.INVALID_SYNTAX, "tw: no stamp of the last minute", command.id)
-        self._hub.meters.echoed(trip_s)
+            self._hub.meters.echoed(trip_s(command, time.time_ns()))
 
     def _take_turn(self) -> None:
         if self._bucket.take(time.monotonic()):

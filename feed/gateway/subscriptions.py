@@ -79,7 +79,7 @@ class Subscriptions:
                 await self._opened(streams, kinds, scope)
                 pasts = await self._pasts(command, after)
         except BaseException as fault:
-            self._hub.interest.release(streams, kinds, scope)
+            self._hub.release(streams, kinds, scope)
             if isinstance(fault, TimeoutError):
                 raise ProtocolError(Code.INTERNAL, "the bus did not answer; nothing changed", command.id) from fault
             raise
@@ -104,7 +104,7 @@ class Subscriptions:
         changed = [live for live in self._named(command) if _differs(live, before, after)]
         self._take(after, changed, {})
         self._answer(command, changed, {})
-        self._hub.interest.release(before.streams - after.streams, before.kinds - after.kinds, before.scope)
+        self._hub.release(before.streams - after.streams, before.kinds - after.kinds, before.scope)
         self._hub.pump(self._member)
 
     async def regrant(self, grant: Grant) -> None:
@@ -122,14 +122,14 @@ class Subscriptions:
             async with asyncio.timeout(self._knobs.subscribe_timeout_s):
                 await self._opened(frozenset(), kinds, after.scope)
         except BaseException:
-            self._hub.interest.release((), kinds, after.scope)
+            self._hub.release((), kinds, after.scope)
             raise
         self._grant = grant
         either = self._hub.interest.held(before.streams, before.kinds | after.kinds)
         changed = [live for live in either if _differs(live, before, after)]
         self._take(after, changed, {})
         gone = before.kinds - after.kinds if same else before.kinds
-        self._hub.interest.release(before.streams - after.streams, gone, before.scope)
+        self._hub.release(before.streams - after.streams, gone, before.scope)
         if changed or before.rates != after.rates:
             self._answer(None, changed, {})
             new = [live for live in changed if not before.covers(live.stream)]

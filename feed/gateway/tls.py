@@ -47,7 +47,7 @@ class Tls:
             # certificates that are being exchanged are looked at again when the second file has changed too
             self.context, ends = await asyncio.to_thread(context_of, self._cert, self._key, now)
         except ValueError as error:
-            log.error("certificate_unusable", error=str(error), kept="the one before")
+            log.error("certificate_refused", error=str(error), kept="the one before")
             return
         metrics.GATEWAY_CERTIFICATE.labels().set(ends)
         log.info("certificate_read", file=self._cert)

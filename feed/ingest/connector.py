@@ -17,7 +17,7 @@ from feed.ingest.source import Sink
 from feed.ingest.venues import Subscription, Venue
 from feed.settings import Ingest
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class Connector:
@@ -91,17 +91,19 @@ class Connector:
             connection = Connection(session, subscription, knobs, intake.take, self._changed)
             self._connections[subscription] = connection
             ended = await connection.run()
-            intake.lost()
             # One tick is no proof: a venue that drops us after each would be called often enough to ban our address.
             good = intake.ticks > ticks_before and clock() - began >= knobs.backoff_max_s
             failures = 1 if good else failures + 1
             delay = delay_s(failures, knobs.backoff_min_s, knobs.backoff_max_s, self._chance())
             metrics.INGEST_RECONNECTS.labels(self.feed, ended.reason).inc()
-            log.warning(
-                "venue connection ended",
-                feed=self.feed,
-                reason=ended.reason,
-                detail=ended.detail,
-                retry_in_s=round(delay, 3),
-            )
+            log.debug("venue_retry", feed=self.feed, reason=ended.reason, retry_in_s=round(delay, 3))
+            if intake.lost(ended.reason):
+                log.warning(
+                    "venue_lost",
+                    feed=self.feed,
+                    reason=ended.reason,
+                    detail=ended.detail,
+                    symbols=len(subscription.symbols),
+                    retry_in_s=round(delay, 3),
+                )
             await asyncio.sleep(delay)

@@ -136,5 +136,7 @@ class Simulator:
                 hop.observe_all([before * step_ns / NS_PER_S for before in range(count)])
                 last_s, last_ns = elapsed_s, now_ns
             if pace.skipped > told and elapsed_s >= tell_s:
-                log.warning("simulator_too_slow", ticks_skipped=pace.skipped - told, ticks_per_s=sim.ticks_per_s)
+                log.warning(
+                    "simulator_too_slow", feed=FEED, ticks_skipped=pace.skipped - told, ticks_per_s=sim.ticks_per_s
+                )
                 told, tell_s = pace.skipped, elapsed_s + REPORT_S

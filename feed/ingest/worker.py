@@ -126,7 +126,10 @@ class Worker:
                 source = group.create_task(self._source.run(self, stop))
                 await self._ended(source, group.create_task(stop.wait()))
                 self._close_bars()
-                if not await self._publisher.drain(self._drain_s):
+                began = time.monotonic()
+                if await self._publisher.drain(self._drain_s):
+                    log.info("drained", feed=self._source.feed, took_s=round(time.monotonic() - began, 3))
+                else:
                     log.error("ticks_left_unpublished", feed=self._source.feed, waited_s=self._drain_s)
                 for task in tasks:
                     task.cancel()
@@ -139,6 +142,7 @@ class Worker:
         """Waits for the source's end; after `stop` only so long."""
         await asyncio.wait({source, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
+        log.info("draining", feed=self._source.feed, drain_s=self._drain_s)
         _, pending = await asyncio.wait({source}, timeout=self._stop_s)
         if pending:
             log.warning("source_slow_to_stop", feed=self._source.feed, waited_s=self._stop_s)

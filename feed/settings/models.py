@@ -203,6 +203,7 @@ class Metrics(Section):
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
+    lines_per_10s: Annotated[int, Field(ge=1, le=1_000_000), Unit("lines")] = 20
 
 
 class Values(Section):

@@ -1,6 +1,7 @@
 """Knobs in words: what each may be, what it counts in, and which one a misspelt name probably meant."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final, Literal, get_args, get_origin
@@ -62,6 +63,27 @@ def secret(field: FieldInfo) -> bool:
 def mask(text: str) -> str:
     """`text` without the passwords of the URLs in it."""
     return re.sub(r"(://[^:@/\s]*):[^\s]*@", r"\1:***@", text)
+
+
+def shown(field: FieldInfo, value: Any) -> str:
+    """A knob's value as JSON for everybody's eyes: secrets and the passwords of URLs are hidden."""
+    if secret(field):
+        return '"***"' if value.get_secret_value() else '""'
+    return mask(json.dumps(value, ensure_ascii=False))
+
+
+def differing(values: Values) -> dict[str, Any]:
+    """The knobs that are not what they are by default, for everybody's eyes too."""
+    return {
+        key: json.loads(shown(field, value))
+        for key, field in knobs().items()
+        if (value := value_of(values, key)) != field.default
+    }
+
+
+def value_of(values: Values, key: str) -> Any:
+    section, _, knob = key.partition(".")
+    return getattr(getattr(values, section), knob)
 
 
 def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:

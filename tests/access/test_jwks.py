@@ -213,7 +213,7 @@ def test_a_failure_keeps_what_was_known_and_is_told_once(breaks: Callable[[Publi
             assert found.current
 
     run(main())
-    assert [line["event"] for line in lines] == ["jwks_read", "jwks_unreadable", "jwks_read"]
+    assert [line["event"] for line in lines] == ["jwks_read", "jwks_lost", "jwks_back"]
     assert lines[1]["known"] == 1
 
 

@@ -167,8 +167,8 @@ def test_while_the_store_is_away_what_was_known_counts_and_is_told_once(fault: E
         shelf.fault = None
         asyncio.run(ring.look())
     assert [(line["event"], line["log_level"]) for line in logs] == [
-        ("keys_unreadable", "error"),
-        ("keys_readable", "info"),
+        ("keys_lost", "error"),
+        ("keys_back", "info"),
     ]
     assert ring.current
 

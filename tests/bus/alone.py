@@ -17,4 +17,4 @@ class Nobody:
 
 
 def reader(listener: Listener) -> Reader:
-    return Reader(OWN, Masters(Values().redis, "test"), Nobody(), listener, SubscriberMeters(), names.HEARTBEAT)
+    return Reader(OWN, Masters(Values().redis, "test"), Nobody(), listener, SubscriberMeters(), names.HEARTBEAT, "test")

@@ -160,6 +160,27 @@ def test_age_of_the_oldest() -> None:
     assert made.oldest_age_ns(10**18) == 0.0
 
 
+def test_what_redis_has_not_taken_waits_since_its_oldest_was_received() -> None:
+    made = lane()
+    assert made.waiting_since_ns == 0
+    for number in (1, 2, 3):
+        made.offer(Trade("A/B", number, 1.0, 1.0, "", 5_000, number * NS_PER_S), b"x")
+    made.next_call(1, 2)
+    assert made.waiting_since_ns == NS_PER_S, "what is under way is not taken yet"
+    made.done(2, 0.0, 60.0)
+    assert made.waiting_since_ns == 3 * NS_PER_S
+    made.next_call(2, 2)
+    made.done(3, 0.0, 60.0)
+    assert made.waiting_since_ns == 0
+
+
+def test_a_bar_was_received_with_its_last_trade_and_waits_since_nobody_knows() -> None:
+    made = Lane(Stream("t", "bars", "A/B"), contiguous=False)
+    offer(made, 1)
+    assert made.waiting
+    assert made.waiting_since_ns == 0
+
+
 def test_trims_what_was_published_that_long_ago() -> None:
     made = Lane(STREAM, True)
     trims = []

@@ -10,9 +10,9 @@ from feed.bus.lane import Call, Lane
 from feed.bus.publish_meters import PublishMeters
 from feed.core.streams import Stream
 from feed.core.ticks import BARS, NS_PER_S, TRADES
-from tests.bus.counted import Rise, shown
 from tests.bus.test_flow import trade
 from tests.bus.two_publishers import Clock
+from tests.counted import Rise, shown
 
 T0 = 1_000 * NS_PER_S
 
@@ -113,5 +113,32 @@ def test_one_answer_of_a_write_stands_for_all(monkeypatch: pytest.MonkeyPatch) -
     assert sizes == [1, 2, 2, 3]
     answers = [rise("feed_publish_calls_total", feed="write", answer=word) for word in ("ok", "behind", "stale")]
     assert answers == [2, 1, 0]
-    meters.asked(calls[1:2], 8)  # a repeat by itself stands for itself
-    assert calls[1].stands_for == 1
+
+
+def test_a_call_that_is_made_again_stands_for_what_it_is_written_with() -> None:
+    chances = iter([0.0, 0.5])
+    meters, rise = PublishMeters("again", lambda: next(chances)), Rise()
+    calls = [made("again", 1)[1] for _ in range(2)]
+    meters.asked(calls, 7)  # the connection ends before anything is answered
+    meters.asked(calls, 8)
+    assert [call.ts_pub for call in calls] == [8, 8]
+    for call in calls:
+        meters.answered(b"OK", call, call.asked_at)
+    assert rise("feed_bus_call_seconds_count", call="publish") == 2
+
+
+def test_the_age_of_what_redis_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(100.0)
+    monkeypatch.setattr("feed.bus.publish_meters.time", clock)
+    meters = PublishMeters("heard")
+    meters.watch(1, lambda: 0, lambda: 0.0)
+
+    def age() -> float | None:
+        return shown("feed_bus_probe_age_seconds", role="publisher")
+
+    clock.now = 107.0
+    assert age() == 7, "since the start"
+    meters.answered(b"OK", made("heard", 1)[1], 106.0)
+    assert age() == 1
+    meters.heard(107.0)
+    assert age() == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from feed.bus.server_info import FIELDS, SECTIONS, ServerInfo, parse
 from feed.bus.subscriber_meters import LEVELS, TALLIES, SubscriberMeters
-from tests.bus.counted import shown
+from tests.counted import shown
 
 TEXTS = Path(__file__).parent / "info"
 VALKEY = ServerInfo(3, 1_418_664, 268_435_456, 1, 0.136639 + 0.047977, 3_516, 2_504, 1)

@@ -9,7 +9,7 @@ import pytest
 import redis
 from prometheus_client import REGISTRY
 
-from feed.bus.beats import HEARS_ALL, Beat, Silent, Sources, pack_beat
+from feed.bus.beats import HEARS_ALL, Beat, Silent, pack_beat
 from feed.bus.embedded import EmbeddedServer
 from feed.bus.hearing import Workers
 from feed.bus.publisher import Publisher
@@ -164,7 +164,7 @@ def test_a_pause_that_the_connection_outlives_says_nothing_of_the_source(
     ear, clock = Told(), Clock(0.0)
     monkeypatch.setattr("feed.bus.reader.time", clock)
     one = reader(ear)
-    one.want_workers(f"feed:{FEED}:worker".encode(), Workers(FEED, Sources()))
+    one.want_workers(f"feed:{FEED}:worker".encode(), Workers(FEED))
     ours = [b"message", b"feed:heartbeat", b""]
     theirs = [b"message", f"feed:{FEED}:worker".encode(), pack_beat(Beat("w1", HEARS_ALL))]
 

@@ -42,7 +42,7 @@ def test_who_is_in_is_known_by_what_is_said(said: bytes, let_in: bool) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ('{"event": "slow_client", "level": "warning"}', False),
+        ('{"event": "slow_client_cut", "level": "warning"}', False),
         ('{"event": "Error handling request", "level": "error", "exception": []}', True),
         ("Traceback (most recent call last):", True),
         ("Task exception was never retrieved", True),

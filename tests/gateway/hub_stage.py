@@ -15,7 +15,7 @@ from feed.gateway.hub import Hub
 from feed.gateway.live import LiveStream
 from feed.gateway.message import Message as Ticked
 from feed.gateway.resume import Place, first_wanted
-from feed.settings import Flush, Gateway
+from feed.settings import Flush, Gateway, Metrics
 from feed.wire.codec import JSON, Codec
 from tests.wire.reading import Message, frames_of, messages_of
 
@@ -163,11 +163,11 @@ class Client:
 class Stage:
     """A hub on that stage, and a bus whose streams tick on demand."""
 
-    def __init__(self, knobs: Gateway | None = None, **flush: Any) -> None:
+    def __init__(self, knobs: Gateway | None = None, metrics: Metrics | None = None, **flush: Any) -> None:
         self.clock = Clock()
         self.bus = FakeBus()
         self.log = FakeLog()
-        self.hub = Hub(FEED, self.bus, self.clock, self.log, Flush(**flush), knobs or Gateway())
+        self.hub = Hub(FEED, self.bus, self.clock, self.log, Flush(**flush), knobs or Gateway(), metrics)
         self.log.hub = self.hub
         self.hub.bus_up = True
         self.seqs: dict[Stream, int] = {}
@@ -240,7 +240,7 @@ class Stage:
         gone, gone_kinds = before.streams - after.streams, before.kinds - after.kinds
         self.hub.join(client, form, after, self.hub.interest.held(gone, gone_kinds, after.scope))
         client.selection = after
-        self.hub.interest.release(gone, gone_kinds, after.scope)
+        self.hub.release(gone, gone_kinds, after.scope)
 
     def leave(self, client: Client) -> None:
         self.hub.leave(client, client.selection)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 
 from feed.gateway.door import Door
@@ -251,8 +252,12 @@ def test_accepting_goes_on_after_files_ran_out(redis_url: str, loops: LoopFactor
             door(stage)._pause(listener, OSError(24, "Too many open files"))
             assert await status(stage, "Host: localhost") == 200
             assert not door(stage)._pausing
+            assert await status(stage, "Host: localhost") == 200
 
-    play(scene, loops)
+    with capture_logs() as lines:
+        play(scene, loops)
+    told = [(line["event"], line["log_level"]) for line in lines if line["event"].startswith("accept")]
+    assert told == [("accept_lost", "error"), ("accept_back", "info")]
 
 
 def test_clients_that_vanish_while_they_shake_hands_leave_nothing(redis_url: str, loops: LoopFactory) -> None:

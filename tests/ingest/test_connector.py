@@ -29,6 +29,33 @@ async def one_then_close(visit: Visit) -> None:
     await visit.ws.close()
 
 
+def test_each_outage_is_told_when_it_begins_and_when_ticks_come_again() -> None:
+    async def drop(visit: Visit) -> None:
+        visit.abort()
+
+    async def main() -> None:
+        async def stay(visit: Visit) -> None:
+            await visit.send(trade(2))
+            await visit.stay()
+
+        server, heard = VenueServer([refuse, refuse, one_then_close, drop, drop, stay]), Heard()
+        async with server.serving(), connecting(server.url, heard, knobs()):
+            await until(lambda: heard.ids == [1, 2])
+
+    with capture_logs() as lines:
+        asyncio.run(main())
+    told = [(line["event"], line.get("reason")) for line in lines if line["log_level"] != "debug"]
+    assert told == [
+        ("venue_lost", "handshake"),
+        ("venue_connected", None),
+        ("venue_lost", "closed"),
+        ("venue_lost", "lost"),
+        ("venue_back", None),
+    ]
+    assert [line["feed"] for line in lines] == ["binance"] * len(lines)
+    assert lines[-1]["away_s"] >= 0
+
+
 SYMBOLS = tuple(f"C{number}/USDT" for number in range(600))
 
 
@@ -145,13 +172,13 @@ def retries(*scripts: Script, ended: int, **changed: float) -> list[float]:
         async with server.serving():
             connector = Connector(Binance(["BTC/USDT"]), server.url, knobs(**changed), chance=lambda: 1.0)
             running = asyncio.create_task(connector.run(Heard(), stop))
-            await until(lambda: sum(line["event"] == "venue connection ended" for line in lines) >= ended)
+            await until(lambda: sum(line["event"] == "venue_retry" for line in lines) >= ended)
             stop.set()
             await running
 
     with capture_logs() as lines:
         asyncio.run(main())
-    return [line["retry_in_s"] for line in lines if line["event"] == "venue connection ended"][:ended]
+    return [line["retry_in_s"] for line in lines if line["event"] == "venue_retry"][:ended]
 
 
 def test_delays_grow_while_connections_prove_nothing() -> None:

@@ -53,7 +53,7 @@ def test_garbage_is_counted_and_logged_once_per_kind() -> None:
     counts = [count("feed_ingest_parse_errors_total", what=what) for what in ("trade", "json")]
     with capture_logs() as lines:
         story_of(sends(bad, "{]", bad, "{]", bad, trade(3)), until_id=3)
-    said = [line for line in lines if line["event"] == "venue frame not understood"]
+    said = [line for line in lines if line["event"] == "venue_frame_refused"]
     assert [line["what"] for line in said] == ["trade", "json"]
     assert said[0]["frame"] == bad[:200]
     assert count("feed_ingest_parse_errors_total", what="trade") == counts[0] + 3

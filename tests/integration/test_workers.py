@@ -136,9 +136,9 @@ def test_what_is_scraped_is_what_all_clients_count_before_and_after_a_death(redi
         assert await stage.admin.metric("feed_gateway_handshakes_total", result="accepted") == 48
 
     service = play(redis, scene)
-    (ended,) = lines(service, "worker_ended")
+    (ended,) = lines(service, "worker_lost")
     assert (ended["worker"], ended["cause"]) in {(1, "SIGKILL"), (2, "SIGKILL")}
-    assert [line["worker"] for line in lines(service, "worker_listens")] == [ended["worker"]]
+    assert [line["worker"] for line in lines(service, "worker_back")] == [ended["worker"]]
 
 
 class Reader:
@@ -269,8 +269,8 @@ def test_a_refusal_of_one_is_tried_again_and_a_refusal_of_all_ends_all(redis: Em
     async def scene(stage: Crew) -> None:
         assert ask(redis.port, b"ACL SETUSER default -info").startswith(b"+OK")  # whoever connects needs it
         os.kill(min(stage.pids), signal.SIGKILL)
-        await until(lambda: lines(stage.service, "worker_ended")[1:], "the next one is refused")
-        refused = lines(stage.service, "worker_ended")[1]
+        await until(lambda: lines(stage.service, "worker_lost")[1:], "the next one is refused")
+        refused = lines(stage.service, "worker_lost")[1]
         assert refused["cause"] == "refused"
         assert "no permissions" in refused["words"][0]
         assert stage.service.process.poll() is None

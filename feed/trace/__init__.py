@@ -1,0 +1,1 @@
+"""`feed trace`: one stream followed through every hop, from its venue to the clients."""

@@ -1,0 +1,92 @@
+"""PromQL in the words that all panels share: one way to select, to count, to rate and to take a quantile."""
+
+from typing import Final, NamedTuple
+
+# Of deploy/prometheus/recording.yml: counters that begin at 0 with the process that counts. One that is first seen with
+# its first event counted has not risen, for increase().
+GAPS: Final = "namespace_pod_feed_cause:feed_gateway_gaps:sum"
+MISSING: Final = "namespace_pod_feed:feed_gateway_missing_ticks:sum"
+SLOW: Final = "namespace_pod_feed_what:feed_gateway_slow_clients:sum"
+HEALS: Final = "namespace_pod_feed:feed_bus_heals:sum"
+RESTARTS: Final = "namespace_pod:feed_gateway_worker_restarts:sum"
+
+PODS: Final = 'namespace=~"$namespace",pod=~"$pod"'
+FEEDS: Final = f'{PODS},feed=~"$feed"'
+
+GATEWAYS: Final = f"feed_gateway_ready{{{PODS}}}"
+WORKERS: Final = f"feed_ingest_connected{{{FEEDS}}}"
+
+
+class Query(NamedTuple):
+    """One target of a panel. `now` asks for the last value only, `exemplars` for samples of single ticks too."""
+
+    expr: str
+    legend: str = ""
+    now: bool = False
+    exemplars: bool = False
+
+
+def of_pods(metric: str, *more: str) -> str:
+    """The series of what has no feed; `more` are matchers."""
+    return _of(metric, PODS, more)
+
+
+def of_feeds(metric: str, *more: str) -> str:
+    return _of(metric, FEEDS, more)
+
+
+def rate(series: str) -> str:
+    return f"rate({series}[$__rate_interval])"
+
+
+def rose(series: str) -> str:
+    """By how much in each step of a graph."""
+    return f"increase({series}[$__rate_interval])"
+
+
+def rose_in_all(series: str) -> str:
+    """By how much in the whole time that the dashboard shows."""
+    return f"increase({series}[$__range])"
+
+
+def total(values: str, by: str = "") -> str:
+    return f"sum by ({by}) ({values})" if by else f"sum({values})"
+
+
+def most(values: str, by: str = "") -> str:
+    return f"max by ({by}) ({values})" if by else f"max({values})"
+
+
+def least(values: str, by: str = "") -> str:
+    return f"min by ({by}) ({values})" if by else f"min({values})"
+
+
+def quantile(share: float, buckets: str, by: str = "") -> str:
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share:g}, sum by ({labels}) ({rate(buckets)}))"
+
+
+def hop(name: str, *more: str) -> str:
+    """Buckets of one hop."""
+    return of_feeds("feed_hop_delay_seconds_bucket", f'hop="{name}"', *more)
+
+
+def or_zero(values: str, told_by: str, label: str = "", word: str = "none") -> str:
+    """What never happened has no series: 0 in its place, but only while somebody is there to tell. Of values that are
+    apart by a label, that label is the word."""
+    zero = f"0 * max({told_by})"
+    return f"{values} or on () " + (f'label_replace({zero}, "{label}", "{word}", "", "")' if label else f"({zero})")
+
+
+def of_gateways(values: str) -> str:
+    """Only those of pods that are gateways: for what every process tells."""
+    return f"{values} and on (namespace, pod) {GATEWAYS}"
+
+
+def of_workers(values: str) -> str:
+    """Only those of pods that are ingest workers."""
+    return f"{values} and on (namespace, pod) {WORKERS}"
+
+
+def _of(metric: str, matchers: str, more: tuple[str, ...]) -> str:
+    return f"{metric}{{{','.join((matchers, *more))}}}"
