@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import orjson
@@ -27,7 +27,7 @@ class Asker(Protocol):
 class Census:
     """For everyone who wants them at a gateway. `own` is what this process answers."""
 
-    def __init__(self, asker: Asker, own: Callable[[], Answer]) -> None:
+    def __init__(self, asker: Asker, own: Callable[[], Awaitable[Answer]]) -> None:
         self._asker = asker
         self._own = own
         self._turn = asyncio.Lock()
@@ -39,7 +39,7 @@ class Census:
         async with self._turn:
             if time.monotonic() - self._made >= SHARED_S:
                 answers, complete = await self._answers()
-                self._body = rendered(answers, complete=complete, now_s=time.time())
+                self._body = await rendered(answers, complete=complete, now_s=time.time())
                 self._made = time.monotonic()
             return self._body
 
@@ -53,22 +53,28 @@ class Census:
                 await asyncio.sleep(POLL_S)
                 answers = await self._asker.ask(METRICS)
         except (BusDown, BusRefused):
-            return {"": self._own()}, False
+            return {"": await self._own()}, False
         self._asked = time.monotonic()
         return answers, True
 
 
-def rendered(answers: Mapping[str, Answer], *, complete: bool, now_s: float) -> bytes:
-    """The answers of all processes as JSON: who they are, and their metrics joined."""
-    told = {process: answer for process, answer in answers.items() if answer.data is not None}
-    families = {
-        process: [of_plain(*family) for family in answer.data.get("families", ())] for process, answer in told.items()
-    }
+async def rendered(answers: Mapping[str, Answer], *, complete: bool, now_s: float) -> bytes:
+    """The answers of all processes as JSON: who they are, and their metrics joined. A metric at a time, between which
+    clients have their turn."""
+    told: dict[str, dict[str, Iterable[Any]]] = {}
+    for process, answer in answers.items():
+        for plain in (answer.data or {}).get("families", ()):
+            told.setdefault(plain[0], {})[process] = plain
+    families = []
+    for of_processes in told.values():
+        found = {process: (of_plain(*plain),) for process, plain in of_processes.items()}
+        families += [_plain(family) for family in merged(found, metrics.ACROSS_WORKERS)]
+        await asyncio.sleep(0)
     return orjson.dumps({
         "t": now_s,
         "complete": complete,
         "processes": [_process(answer) for answer in answers.values()],
-        "families": [_plain(family) for family in merged(families, metrics.ACROSS_WORKERS)],
+        "families": families,
     })  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What a gateway says of one stream: its place, its clients, who is slow, and its own hops while somebody asks."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -198,6 +199,6 @@ def test_what_is_said_crosses_redis() -> None:
     crossed = unpack(pack(Who("n", "r", "v"), 0, data), 0).data
     assert Summary(*crossed["hops"]["publish_to_gateway"]).measured == 1
     assert crossed["slow"][0]["key"] == "fk_1"
-    numbers = unpack(pack(Who("n", "r", "v"), 0, view.metrics()), 0).data
+    numbers = unpack(pack(Who("n", "r", "v"), 0, asyncio.run(view.metrics())), 0).data
     assert (numbers["not_ready"], numbers["connections"]) == ("draining", 7)
     assert all(family[0].startswith("feed_") for family in numbers["families"])
