@@ -59,19 +59,17 @@ _Gathered = dict[str, tuple[Family, dict[tuple[str, Labels], list[tuple[float, S
 
 def snapshot(registry: Collector) -> tuple[Family, ...]:
     """What a registry holds now."""
-    return tuple(map(family_of, registry.collect()))
-
-
-def family_of(metric: Metric) -> Family:
-    """What one metric of a registry holds."""
-    return Family(
-        metric.name,
-        metric.documentation,
-        metric.type,
-        tuple(
-            Sample(sample.name, tuple(sample.labels.items()), sample.value, _shown(sample.exemplar))
-            for sample in metric.samples
-        ),
+    return tuple(
+        Family(
+            metric.name,
+            metric.documentation,
+            metric.type,
+            tuple(
+                Sample(sample.name, tuple(sample.labels.items()), sample.value, _shown(sample.exemplar))
+                for sample in metric.samples
+            ),
+        )
+        for metric in registry.collect()
     )
 
 

@@ -12,7 +12,7 @@ import msgpack
 from prometheus_client.registry import Collector
 
 from feed.core.streams import Stream, parse_stream
-from feed.exposition import CREATED, Family, family_of
+from feed.exposition import CREATED, Family, Sample
 
 METRICS: Final = "metrics"
 STREAM: Final = "stream:"
@@ -89,9 +89,12 @@ async def numbers(registry: Collector) -> list[Family]:
     found = []
     for metric in registry.collect():
         if metric.name.startswith(OURS):
-            family = family_of(metric)
-            kept = (sample._replace(shown=None) for sample in family.samples if not sample.name.endswith(CREATED))
-            found.append(family._replace(words="", samples=tuple(kept)))
+            samples = tuple(
+                Sample(sample.name, tuple(sample.labels.items()), sample.value)
+                for sample in metric.samples
+                if not sample.name.endswith(CREATED)
+            )
+            found.append(Family(metric.name, "", metric.type, samples))
             await asyncio.sleep(0)
     return found
 
