@@ -150,6 +150,24 @@ def test_hops_are_measured_only_while_somebody_asks() -> None:
     assert said(stage)["hops"]["publish_to_gateway"] is None
 
 
+def test_what_a_flush_wrote_to_nobody_is_no_delay() -> None:
+    stage = Stage()
+    rated, slow = Known("rated"), Known("slow")
+    stage.subscribe(rated, A, rate=2.0)
+    stage.subscribe(slow, A)
+    stage.hub.watched.keep([A])
+    slow.waiting = FULL_BYTES + 1
+    for _ in range(3):
+        stage.ticks(A)
+        stage.clock.turn(0.1)
+    assert said(stage)["lanes"] == 1
+    stage.ticks(A, 5)
+    stage.clock.turn(0.1)
+    hops = said(stage)["hops"]
+    assert hops["publish_to_gateway"].measured == 5
+    assert hops["gateway_to_socket"] is None
+
+
 def test_how_long_a_tick_waits_for_its_flush_is_its_own_hop() -> None:
     stage = Stage(window_min_s=0.5, window_max_s=0.5)
     stage.subscribe(Known("1"), A)
