@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.gateway import FakeGateway
+from tests.browser.page_gateway import PageGateway
 
 
 @pytest.fixture(scope="module")
 def run(browser: Any) -> Iterator[Any]:
     """Runs a JavaScript expression in which the named modules are at hand, and returns its value."""
-    with FakeGateway([]).in_thread() as gateway:
+    with PageGateway([]).in_thread() as gateway:
         page = browser.new_page()
         page.goto(f"{gateway.url}/#feed=sim&symbols=")
 
@@ -96,10 +96,26 @@ def test_the_clock_is_finer_than_a_millisecond_and_follows_when_it_is_set(run: A
         ("#feed=sim&symbols=", {"feed": "sim", "symbols": []}),
         ("#symbols=BTC/USDT,A,A,<b>,^GSPC,x:y", {"feed": "sim", "symbols": ["BTC/USDT", "A", "^GSPC", "x:y"]}),
         ("#symbols=%3Cimg%3E,A%2FB", {"feed": "sim", "symbols": ["A/B"]}),
+        ("#symbols=A,B&tab=chart&chart=B", {"feed": "sim", "symbols": ["A", "B"], "tab": "chart", "chart": "B"}),
+        ("#tab=operator", {"feed": "sim", "symbols": None, "tab": "operator"}),
+        ("#tab=__proto__&chart=<b>", {"feed": "sim", "symbols": None}),
     ],
 )
 def test_reads_the_view_from_the_address(run: Any, hash_: str, view: dict[str, Any]) -> None:
-    assert run(f"view.readView({hash_!r}, ['sim', 'binance'])", "view") == view
+    assert run(f"view.readView({hash_!r}, ['sim', 'binance'])", "view") == {"tab": "prices", "chart": None, **view}
+
+
+@pytest.mark.parametrize(
+    ("view", "address"),
+    [
+        ("{feed: 'sim'}", "#feed=sim"),
+        ("{feed: 'sim', tab: 'prices', chart: 'A'}", "#feed=sim"),
+        ("{feed: 'sim', tab: 'chart', chart: 'A/B'}", "#feed=sim&tab=chart&chart=A/B"),
+        ("{feed: 'sim', symbols: [], tab: 'operator', chart: 'A'}", "#feed=sim&symbols=&tab=operator"),
+    ],
+)
+def test_the_address_names_what_is_looked_at_and_no_more(run: Any, view: str, address: str) -> None:
+    assert run(f"view.writeView({view})", "view") == address
 
 
 def test_an_address_that_was_written_reads_the_same(run: Any) -> None:
