@@ -4,6 +4,10 @@ import { cells, draw, flag, put } from "./cell.js";
 import { delay } from "./format.js";
 import { QUANTILES, ROWS } from "./operator-stats.js";
 
+const COLUMNS = ["Process", "Role", "Version", "State", "Connections", "Heard"];
+const STATE = 3;
+const NUMBERS = 4; // the columns from here on are
+
 /** An element with attributes and children; text is only ever text. */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -33,10 +37,10 @@ export function build(section) {
     make("section", { class: "card op-processes", "aria-labelledby": "op-processes" },
       make("h2", { id: "op-processes" }, "Processes"),
       make("div", { class: "op-scroll", tabindex: "0", role: "region", "aria-labelledby": "op-processes" },
-        make("table", {},
-          make("thead", {}, make("tr", {}, ...["Process", "Role", "Version", "State", "Connections", "Heard"].map((head, at) =>
-            make("th", { scope: "col", ...(at > 3 ? { class: "num" } : {}) }, head)))),
-          make("tbody", { "data-cell": "processes" })))),
+        make("div", { class: "op-table", role: "table", "aria-labelledby": "op-processes" },
+          make("div", { role: "rowgroup" }, make("div", { role: "row" }, ...COLUMNS.map((head, at) =>
+            make("span", { role: "columnheader", ...(at >= NUMBERS ? { class: "num" } : {}) }, head)))),
+          make("div", { role: "rowgroup", "data-cell": "processes" })))),
   );
   return cells(section);
 }
@@ -124,8 +128,9 @@ export function shown(value) {
 /** The processes in the order in which they are told. */
 export function showProcesses(body, processes) {
   while (body.childElementCount < processes.length) {
-    body.append(make("tr", {}, make("th", { scope: "row" }), ...[0, 1].map(() => make("td")),
-      make("td", { class: "op-state" }), ...[0, 1].map(() => make("td", { class: "num" }))));
+    body.append(make("div", { role: "row" }, ...COLUMNS.map((_, at) => make("span", {
+      role: at === 0 ? "rowheader" : "cell", class: at === STATE ? "op-state" : at >= NUMBERS ? "num" : "",
+    }))));
   }
   while (body.childElementCount > processes.length) body.lastElementChild.remove();
   processes.forEach((process, at) => {

@@ -48,7 +48,7 @@ def sentence(page: Any, text: str, without: bool = False) -> str:
 
 
 def heard(page: Any) -> None:
-    page.locator("[data-cell=processes] tr").first.wait_for()
+    page.locator("[data-cell=processes] [role=row]").first.wait_for()
 
 
 def open_tab(page: Any, port: int) -> None:
@@ -59,8 +59,8 @@ def open_tab(page: Any, port: int) -> None:
 def test_the_tab_shows_the_service_itself(page: Any, gateway: Any) -> None:
     open_tab(page, gateway.port)
     heard(page)
-    assert page.locator("[data-cell=processes] tr").count() == 1
-    assert page.locator("[data-cell=processes] td").first.inner_text() == "gateway"
+    assert page.locator("[data-cell=processes] [role=row]").count() == 1
+    assert page.locator("[data-cell=processes] [role=cell]").first.inner_text() == "gateway"
     page.locator(".op-stat[data-tone=good]", has_text="Missing ticks").wait_for()
     assert page.complaints == []
 
