@@ -4,8 +4,8 @@ import { cells, draw, flag, put } from "./cell.js";
 import { delay } from "./format.js";
 import { QUANTILES, ROWS } from "./operator-stats.js";
 
-const COLUMNS = ["Process", "Role", "Version", "State", "Connections", "Heard"];
-const STATE = 3;
+const COLUMNS = ["Process", "State", "Role", "Version", "Connections", "Heard"];
+const STATE = 1;
 const NUMBERS = 4; // the columns from here on are
 
 /** An element with attributes and children; text is only ever text. */
@@ -79,9 +79,11 @@ function nothing(parts) {
 }
 
 /** One sentence for all: what needs somebody, what is worth a look, or that all is well. */
-export function verdict(standing) {
+export function verdict(standing, processes) {
   const titles = (tone) => standing.filter((stat) => stat.tone === tone).map((stat) => stat.title);
   const [bad, warn] = [titles("bad"), titles("warn")];
+  const waiting = processes.filter(({ ready }) => !ready).length;
+  if (waiting > 0) warn.push(`${waiting} of ${processes.length} processes not ready`);
   if (bad.length > 0) return { tone: "bad", text: `Needs somebody: ${bad.join(", ")}` };
   if (warn.length > 0) return { tone: "warn", text: `Worth a look: ${warn.join(", ")}` };
   if (standing.every((stat) => stat.tone === "none")) return { tone: "none", text: "Nothing is told yet" };
@@ -136,7 +138,7 @@ export function showProcesses(body, processes) {
   processes.forEach((process, at) => {
     const row = body.children[at];
     const state = process.ready ? "ready" : process.not_ready || "not ready";
-    const words = [process.name || "this gateway", process.role, process.version, state,
+    const words = [process.name || "this gateway", state, process.role, process.version,
       process.role.startsWith("ingest") ? "" : String(process.connections), `${process.age_s.toFixed(1)} s ago`];
     flag(row, "tone", process.ready ? "good" : "bad");
     words.forEach((text, column) => put(row.children[column], text));
