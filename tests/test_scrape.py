@@ -44,7 +44,7 @@ def count_something() -> None:
     for ts_pub, deliveries in ((T0, 2), (T0 + NS_PER_S, 1)):
         message = Message(EPOCH, 7, tick(stream("A"), 7), ts_pub, T0)
         meters.stamp([Segment(1, b"", [message])], 1, deliveries)
-    meters.written(3, 300, 3)
+        meters.written(deliveries, 100 * deliveries, deliveries)
     meters.flushed(0.001)
     for of in vars(metrics).values():
         labels = getattr(of, "label_names", None) or getattr(of, "_labelnames", None)
