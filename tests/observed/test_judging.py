@@ -15,14 +15,13 @@ WITH = ("FeedNoGatewayReady",)
     [
         (["FeedRedisLost"], []),
         (["FeedRedisLost", "FeedNoGatewayReady"], []),
-        (["FeedRedisLost", "FeedCertificateEndsSoon"], []),
         ([], ["FeedRedisLost did not fire"]),
         (["FeedNoGatewayReady"], ["FeedRedisLost did not fire"]),
         (["FeedRedisLost", "FeedGaps"], ["FeedGaps fired, which no heading names"]),
     ],
 )
 def test_what_is_missing_and_what_nobody_announced_is_told(fired: list[str], said: list[str]) -> None:
-    assert complaints(("FeedRedisLost",), fired, WITH, ("FeedCertificateEndsSoon",)) == said
+    assert complaints(("FeedRedisLost",), fired, WITH) == said
 
 
 def test_a_process_that_is_not_run_is_noticed() -> None:
