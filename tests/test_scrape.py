@@ -126,8 +126,8 @@ def test_prometheus_takes_histograms_negative_delays_and_exemplars(tmp_path: Pat
             assert 0.025 <= float(delay["value"][1]) <= 0.04
             (negative,) = await answered(session, query, query=f"feed_hop_negative_total{hop}")
             assert float(negative["value"][1]) >= 1
-            (up,) = await answered(session, query, query="up")
-            assert up["value"][1] == "1"
+            # on a machine that stands still, a scrape is late now and then
+            await answered(session, query, query="up == 1")
             exemplars = await answered(
                 session, f"{address}/query_exemplars", query=f"feed_hop_delay_seconds_bucket{hop}",
                 start=str(T0 / NS_PER_S - 60), end="4e9",
