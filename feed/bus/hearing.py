@@ -38,6 +38,8 @@ class Hearing:
         sources = Sources()
         sources.listen(now)
         self._feeds[names.workers_channel(feed).encode()] = (feed, sources)
+        for counter in (metrics.BUS_UNREADABLE, metrics.BUS_HEALS):
+            counter.labels(feed)  # seen from the beginning: Prometheus would miss the first event
 
     def listen_anew(self, heard_at: float) -> None:
         """The bus was away, or kept everything back: each worker is given its time to be heard again."""
