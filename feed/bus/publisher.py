@@ -45,12 +45,18 @@ class Publisher:
     """
 
     def __init__(
-        self, values: Values, feed: str, contiguous: frozenset[str], silent: Callable[[], Silent] = lambda: HEARS_ALL
+        self,
+        values: Values,
+        feed: str,
+        contiguous: frozenset[str],
+        silent: Callable[[], Silent] = lambda: HEARS_ALL,
+        anew: bool = False,
     ) -> None:
-        """`silent` says of which symbols the source hears nothing at the moment."""
+        """`silent` says of which symbols the source hears nothing at the moment; `anew`, that its ids begin anew."""
         self._values = values
         self._feed = feed
         self._contiguous = contiguous
+        self._anew = anew
         self._silent = silent
         self.worker_id = values.ingest.worker_id or socket.gethostname()
         self._life = token_urlsafe(6)
@@ -146,7 +152,7 @@ class Publisher:
         return self._settled.is_set()
 
     def _new_lane(self, kind: str, symbol: str) -> Lane:
-        lane = Lane(Stream(self._feed, kind, symbol), kind in self._contiguous)
+        lane = Lane(Stream(self._feed, kind, symbol), kind in self._contiguous, self._anew)
         lane.candidate = token_urlsafe(6)
         self._lanes[kind, symbol] = lane
         self._unregistered.append(lane)
