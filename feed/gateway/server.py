@@ -17,6 +17,7 @@ from feed.bus.answer import Answer
 from feed.bus.inquiries import Inquirer, Respondent
 from feed.bus.leases import Leases
 from feed.bus.store import Store
+from feed.gateway import zeros
 from feed.gateway.census import Census
 from feed.gateway.connection_ids import HEADER, ConnectionIds
 from feed.gateway.door import Door
@@ -87,6 +88,7 @@ class Gateway:
         self._view = View(self._hub, self.not_ready, lambda: len(self._sessions))
         self._respondent = Respondent(values.redis, role, self._view)
         self.port = 0
+        zeros.begin()
         metrics.GATEWAY_READY.labels().set_function(lambda: float(not self.not_ready()))
         metrics.GATEWAY_CONNECTIONS_LIMIT.labels().set(self._settings.max_connections)
 
@@ -97,7 +99,7 @@ class Gateway:
         add_page(app, self._feeds.names)
         app.add_routes([web.get("/v2/{feed}", self._stream)])
         app.add_routes(Rest(self._feeds.names, self._store, self._guests, self._visitor).routes())
-        census = Census(self._inquirer, lambda: Answer(self._respondent.who, 0.0, "", self._view.metrics()))
+        census = Census(self._inquirer, self._own)
         app.add_routes(Operator(self._values, self._guests, self._visitor, census).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
@@ -231,6 +233,9 @@ class Gateway:
             connections.dec()
             self._forget(session)
         return socket
+
+    async def _own(self) -> Answer:
+        return Answer(self._respondent.who, 0.0, "", await self._view.metrics())
 
     def _hub(self, feed: str) -> Hub | None:
         return None if self._feeds is None else self._feeds.hub(feed)

@@ -2,13 +2,11 @@
 
 from typing import Final, NamedTuple
 
-# Of deploy/prometheus/recording.yml: counters that begin at 0 with the process that counts. One that is first seen with
-# its first event counted has not risen, for increase().
-GAPS: Final = "namespace_pod_feed_cause:feed_gateway_gaps:sum"
-MISSING: Final = "namespace_pod_feed:feed_gateway_missing_ticks:sum"
-SLOW: Final = "namespace_pod_feed_what:feed_gateway_slow_clients:sum"
-HEALS: Final = "namespace_pod_feed:feed_bus_heals:sum"
-RESTARTS: Final = "namespace_pod:feed_gateway_worker_restarts:sum"
+GAPS: Final = "feed_gateway_gaps_total"
+MISSING: Final = "feed_gateway_missing_ticks_total"
+SLOW: Final = "feed_gateway_slow_clients_total"
+HEALS: Final = "feed_bus_heals_total"
+RESTARTS: Final = "feed_gateway_worker_restarts_total"
 
 PODS: Final = 'namespace=~"$namespace",pod=~"$pod"'
 FEEDS: Final = f'{PODS},feed=~"$feed"'
@@ -31,6 +29,11 @@ def of_pods(metric: str, *more: str) -> str:
     return _of(metric, PODS, more)
 
 
+def of_rules(metric: str, *more: str) -> str:
+    """Of recording rules that put all pods together."""
+    return _of(metric, 'namespace=~"$namespace",feed=~"$feed"', more)
+
+
 def of_feeds(metric: str, *more: str) -> str:
     return _of(metric, FEEDS, more)
 
@@ -42,6 +45,11 @@ def rate(series: str) -> str:
 def rose(series: str) -> str:
     """By how much in each step of a graph."""
     return f"increase({series}[$__rate_interval])"
+
+
+def lately(series: str, window: str) -> str:
+    """By how much in a window of its own, as an alert's."""
+    return f"increase({series}[{window}])"
 
 
 def rose_in_all(series: str) -> str:
