@@ -38,7 +38,7 @@ class Hearing:
         sources = Sources()
         sources.listen(now)
         self._feeds[names.workers_channel(feed).encode()] = (feed, sources)
-        for counter in (metrics.BUS_UNREADABLE, metrics.BUS_HEALS):
+        for counter in (metrics.BUS_UNREADABLE, metrics.BUS_HEALS, metrics.GATEWAY_STALE):
             counter.labels(feed)  # seen from the beginning: Prometheus would miss the first event
 
     def listen_anew(self, heard_at: float) -> None:
