@@ -115,7 +115,9 @@ REDIS_MEMORY_LIMIT = Levels(
 REDIS_CLIENTS = Levels("feed_redis_clients", "Connections to Redis, of all its clients.", ["server"])
 REDIS_CPU = Tallies("feed_redis_cpu_seconds", "Processor time that Redis took, its children's left out.", ["server"])
 REDIS_COMMANDS = Tallies("feed_redis_commands", "Commands that Redis worked off.", ["server"])
-REDIS_EVICTED = Tallies("feed_redis_evicted_keys", "Keys that Redis dropped for room: none with noeviction.", ["server"])
+REDIS_EVICTED = Tallies(
+    "feed_redis_evicted_keys", "Keys that Redis dropped for room: none with noeviction.", ["server"]
+)
 REDIS_CUT = Tallies("feed_redis_clients_cut", "Clients that Redis cut off because they read too slowly.", ["server"])
 
 GATEWAY_READY = Levels("feed_gateway_ready", "1 while clients should be sent here.", [])

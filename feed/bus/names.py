@@ -44,7 +44,9 @@ def worker_key(feed: str, worker_id: str) -> str:
 
 
 def lease_key(principal_id: str) -> str:
-    """Hash: how many connections a key or a token's subject has, by gateway process, see `leases.lua`. All of one slot."""
+    """Hash: how many connections a key or a token's subject has by gateway process, see `leases.lua`.
+
+    All in one slot, as they are asked for together."""
     return f"{{feed:lease}}:{principal_id}"
 
 

@@ -77,5 +77,7 @@ class SubscriberMeters:
 
     def server_gone(self, of: str) -> None:
         """It is no master any more: what it said last would be taken for the present."""
-        for metric in (*LEVELS.values(), *TALLIES.values()):
-            metric.drop(of)
+        for level in LEVELS.values():
+            level.drop(of)
+        for tally in TALLIES.values():
+            tally.drop(of)
