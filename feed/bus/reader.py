@@ -164,6 +164,7 @@ class Reader:
             raise BusDown(f"Redis refused: {refused.exceptions[0]}") from refused
         finally:
             self._is_up(False)
+            self._meters.server_gone(self._server)
 
     def _pushed(self, pushes: list[list[Any]]) -> None:
         """Takes what came in one read."""

@@ -76,7 +76,7 @@ class SubscriberMeters:
                 TALLIES[name].labels(of).value = value
 
     def server_gone(self, of: str) -> None:
-        """It is no master any more: what it said last would be taken for the present."""
+        """It is away, or no master any more: what it said last would be taken for the present."""
         for level in LEVELS.values():
             level.drop(of)
         for tally in TALLIES.values():

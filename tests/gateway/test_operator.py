@@ -87,6 +87,11 @@ ON_LOOPBACK = [
     ({"hosts": ("127.0.0.1", "feed.example.com")}, {}, False),
     ({"trusted_proxies": ("127.0.0.1",)}, {"X-Forwarded-For": "203.0.113.7"}, False),
     ({"trusted_proxies": ("127.0.0.1",)}, {}, True),
+    # a proxy of which nobody told the gateway
+    ({}, {"X-Forwarded-For": "203.0.113.7"}, False),
+    ({}, {"X-Real-IP": "127.0.0.1"}, False),
+    ({}, {"Forwarded": "for=203.0.113.7"}, False),
+    ({}, {"Via": "1.1 proxy"}, False),
     (PUBLIC, {}, False),
     (PUBLIC | {"host": "0.0.0.0"}, {}, False),
 ]
