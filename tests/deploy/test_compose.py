@@ -1,0 +1,225 @@
+"""deploy/compose.yaml and what it mounts name what the code has, and agree with each other."""
+
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from feed.bus.embedded import OPTIONS
+from feed.cli import main
+from feed.cli.gateway import refuse_public
+from feed.gateway import server
+from feed.ingest.sources import source_for
+from feed.settings import Values
+from feed.settings.sources import variable
+from feed.settings.words import knobs
+from tests.deploy import recipe
+from tests.deploy.composed import (
+    COMPOSE,
+    DEPLOY,
+    FEED,
+    GATEWAYS,
+    GIVEN,
+    PUBLIC,
+    SERVICES,
+    Service,
+    composition,
+    environment,
+    mounts,
+    seconds,
+)
+from tests.deploy.shared import made, settings
+
+LONG = sorted(name for name in SERVICES if name != "setup")
+
+
+def asked(service: Service) -> list[str]:
+    """The health check's command."""
+    how, *command = service["healthcheck"]["test"]
+    assert how == "CMD"  # and not CMD-SHELL: no shell is needed
+    return list(command)
+
+
+def parsed(words: list[str]) -> click.Context:
+    return main.commands[words[0]].make_context(words[0], words[1:])
+
+
+# What feed is told
+
+
+@pytest.mark.parametrize("name", FEED)
+def test_commands_and_settings_are_those_that_feed_knows(name: str, monkeypatch: pytest.MonkeyPatch, run: Path) -> None:
+    service = SERVICES[name]
+    command, *arguments = service["command"]
+    found = settings(service, monkeypatch, run)
+    if command == "ingest":
+        assert source_for(found.values, arguments[0])
+    else:
+        assert command == "gateway"
+        refuse_public(found.values, "compose.yaml")
+    main.commands[command].make_context(command, list(arguments))
+    assert found.values.redis.username == "feed"
+    assert found.values.redis.password.get_secret_value()
+
+
+@pytest.mark.parametrize("name", FEED)
+def test_each_is_asked_how_it_is_by_feed_itself(name: str) -> None:
+    feed, *words = asked(SERVICES[name])
+    assert feed == "feed"
+    assert parsed(words).params["server"] == SERVICES[name]["command"][0]
+
+
+def test_who_waits_for_a_gateway_waits_for_its_readiness() -> None:
+    assert not any(parsed(asked(SERVICES[name])[1:]).params["live"] for name in GATEWAYS)
+
+
+def test_one_simulator_and_two_workers_of_the_venue() -> None:
+    commands = {name: " ".join(SERVICES[name]["command"]) for name in FEED}
+    assert list(commands.values()).count("ingest sim") == 1
+    first, second = (SERVICES[name] for name, command in commands.items() if command == "ingest binance")
+    assert first["hostname"] != second["hostname"]  # the worker's name in Redis
+    assert first | {"hostname": ""} == second | {"hostname": ""}
+
+
+def test_the_gateways_are_alike() -> None:
+    first, second = (SERVICES[name] for name in GATEWAYS)
+    assert first | {"hostname": ""} == second | {"hostname": ""}
+
+
+def test_the_gateways_carry_what_is_ingested() -> None:
+    feeds = environment(SERVICES[GATEWAYS[0]])["FEED_GATEWAY__FEEDS"].split(",")
+    assert set(feeds) == {SERVICES[name]["command"][1] for name in FEED if SERVICES[name]["command"][0] == "ingest"}
+
+
+def test_no_variable_that_one_gives_to_compose_is_one_of_feeds() -> None:
+    # exported for Compose, feed itself would refuse it as a setting that does not exist
+    texts = [path.read_text() for path in (COMPOSE, PUBLIC)]
+    assert not [name for text in texts for name in re.findall(r"\$\{(\w+)", text) if name.startswith("FEED_")]
+
+
+# How it ends
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_a_gateway_has_the_time_to_drain(name: str, monkeypatch: pytest.MonkeyPatch, run: Path) -> None:
+    drain = settings(SERVICES[name], monkeypatch, run).values.drain
+    takes_s = drain.delay_s + drain.window_s + server.CUT_AFTER_S + server.REQUEST_ENDS_S
+    assert seconds(SERVICES[name]["stop_grace_period"]) > takes_s
+
+
+def test_each_has_the_time_that_it_takes() -> None:
+    redis = Values().redis
+    assert all(
+        seconds(SERVICES[name]["stop_grace_period"]) > redis.timeout_s for name in FEED if name.startswith("ingest")
+    )
+
+
+# What a container may
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_no_container_has_a_right_that_it_lacks_need_of(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert service["logging"]["options"]["max-size"]
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_runs_is_asked_how_it_is_and_started_again(name: str) -> None:
+    service = SERVICES[name]
+    assert asked(service)
+    assert service["restart"] == "unless-stopped"
+
+
+def test_what_ends_by_itself_is_waited_for() -> None:
+    # otherwise `up --wait` would take its end for a failure
+    assert {
+        needed["condition"]
+        for service in SERVICES.values()
+        for name, needed in service.get("depends_on", {}).items()
+        if name == "setup"
+    } == {"service_completed_successfully"}
+
+
+@pytest.mark.parametrize("files", [(COMPOSE,), (COMPOSE, PUBLIC)], ids=["compose", "public"])
+def test_what_is_named_is_there(files: tuple[Path, ...]) -> None:
+    whole = composition(*files, variables=GIVEN)
+    for name, service in whole["services"].items():
+        assert set(service.get("networks", [])) <= set(whole["networks"]), name
+        assert set(service.get("depends_on", {})) <= set(whole["services"]), name
+        for what in mounts(service).values():
+            assert (COMPOSE.parent / what).exists() if what.startswith(".") else what in whole["volumes"], what
+
+
+def test_its_image_is_built_by_the_dockerfile() -> None:
+    for name in [*FEED, "setup"]:
+        build = SERVICES[name]["build"]
+        assert (COMPOSE.parent / build["context"] / build["dockerfile"]).samefile(recipe.DOCKERFILE)
+        assert all(recipe.argument(argument) == value for argument, value in build["args"].items())
+
+
+# Redis
+
+
+def test_redis_is_set_as_the_bus_wants_it() -> None:
+    lines = dict(line.split(maxsplit=1) for line in conf() if line)
+    for name in ("maxmemory-policy", "client-output-buffer-limit"):
+        assert lines[name] == OPTIONS[name]
+    assert lines["appendonly"] == "yes"  # keys are kept there
+    assert mounts(SERVICES["redis"])[lines["dir"]] == "redis-data"
+    assert environment(SERVICES[FEED[0]])["FEED_REDIS__URL"] == f"redis://redis:{lines['port']}/0"
+
+
+def conf() -> list[str]:
+    text = (DEPLOY / "compose" / "valkey.conf").read_text()
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+# What is made at the first start
+
+
+def references(value: Any) -> set[str]:
+    return set(re.findall(r"/run/feed/\w+/[\w.]+", str(value)))
+
+
+def test_setup_makes_what_is_read_and_its_readers_may(run: Path) -> None:
+    readers: dict[str, Any] = {
+        name: [environment(service), service.get("command"), conf() if name == "redis" else ""]
+        for name, service in SERVICES.items()
+        if name != "setup"
+    }
+    assert {path for what in readers.values() for path in references(what)} == {
+        "/run/feed/redis/password", "/run/feed/redis/users.acl", "/run/feed/tls/feed.pem", "/run/feed/grafana/password",
+    }  # fmt: skip
+    _, group = SERVICES["setup"]["user"].split(":")
+    for name, what in readers.items():
+        for path in references(what):
+            assert str(Path(path).parent) in mounts(SERVICES[name]), (name, path)
+            assert stat.S_IMODE((run / Path(path).relative_to("/run/feed")).stat().st_mode) == 0o440
+            assert group in (SERVICES[name].get("group_add") or recipe.last("USER").split(":")[1:]), name
+
+
+def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in made(tmp_path).rglob("*") if path.is_file()}
+    assert len(before) >= 4
+    again = {path: path.read_bytes() for path in made(tmp_path).rglob("*") if path.is_file()}
+    assert again == before
+
+
+def test_every_knob_that_the_files_speak_of_exists() -> None:
+    names = {variable(key) for key in knobs()} | {variable(key) + "_FILE" for key in knobs()}
+    spoken = set(re.findall(r"FEED_[A-Z]+__[A-Z_]+", COMPOSE.read_text() + PUBLIC.read_text()))
+    assert len(spoken) > 10
+    assert spoken <= names
+    text = COMPOSE.read_text() + (DEPLOY / "compose" / "haproxy.cfg").read_text()
+    dotted = re.findall(r"\b((?:gateway|drain|publish|history|redis|ingest)\.[a-z_]{4,})\b", text)
+    assert set(dotted) <= set(knobs()), set(dotted) - set(knobs())
