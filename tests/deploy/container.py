@@ -151,7 +151,8 @@ class Container:
         """Those below process 1, as this machine counts; the dead that nobody buried too."""
         found = [self.first]
         for pid in found:
-            found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended since its parent was asked
+                found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
         return found[1:]
 
     def execute(self, *command: str) -> "subprocess.CompletedProcess[str]":
