@@ -167,6 +167,21 @@ def test_its_image_is_built_by_the_dockerfile() -> None:
         assert all(recipe.argument(argument) == value for argument, value in build["args"].items())
 
 
+# Grafana
+
+
+def test_grafana_is_told_what_its_provisioning_asks_for() -> None:
+    told, mounted = environment(SERVICES["grafana"]), mounts(SERVICES["grafana"])
+    provisioning = COMPOSE.parent / mounted["/etc/grafana/provisioning"]
+    texts = [path.read_text() for path in provisioning.glob("*/*.yaml")]
+    asked_for = {name for text in texts for name in re.findall(r"\$\{(\w+)\}", text)}
+    assert {"PROMETHEUS_URL", "FEED_DASHBOARDS"} <= asked_for <= told.keys()
+    dashboards = COMPOSE.parent / mounted[told["FEED_DASHBOARDS"]]
+    home = Path(told["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(home.parent) == told["FEED_DASHBOARDS"]
+    assert (dashboards / home.name).is_file()
+
+
 # Redis
 
 

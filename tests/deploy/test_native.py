@@ -145,6 +145,10 @@ def test_prometheus_finds_every_target(stage: Native) -> None:
 
     until(lambda: set(targets().values()) == {"up"}, f"not all are up: {targets()}")
     assert len(targets()) == len(FEED) + 1
+    answer = stage.get(f"http://{stage.addresses['prometheus']}:9090/api/v1/rules")
+    rules = [rule for group in json.loads(answer or b"{}")["data"]["groups"] for rule in group["rules"]]
+    assert len(rules) > 20
+    assert not [rule for rule in rules if rule["health"] == "err"]
 
 
 def test_a_gateway_that_is_stopped_lets_its_clients_go_and_the_other_takes_over(stage: Native) -> None:

@@ -20,6 +20,7 @@ from tests.deploy.composed import (
     Lacking,
     composition,
     environment,
+    mounts,
     seconds,
     services,
 )
@@ -124,3 +125,17 @@ def test_prometheus_scrapes_every_process_at_its_admin_port() -> None:
     assert targets == {f"{name}:{ports[SERVICES[name]['command'][0]]}" for name in FEED} | {"proxy:8404"}
     assert all("watch" in SERVICES[target.partition(":")[0]]["networks"] for target in targets)
     assert "bind :8404" in HAPROXY
+
+
+def test_prometheus_has_the_rules_and_the_pace_of_every_deployment() -> None:
+    beside = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    where = "/etc/prometheus/rules"
+    assert {Path(path) for path in PROMETHEUS["rule_files"]} == {Path(where, name) for name in beside["rule_files"]}
+    assert mounts(SERVICES["prometheus"])[where] == "./prometheus"
+    for pace in ("scrape_interval", "evaluation_interval"):
+        assert PROMETHEUS["global"][pace] == beside["global"][pace]
+    # rules and dashboards select by these
+    scraped = PROMETHEUS["scrape_configs"]
+    jobs = {job["job_name"]: {each["target_label"] for each in job["relabel_configs"]} for job in scraped}
+    assert {job["job_name"] for job in beside["scrape_configs"]} <= jobs.keys()
+    assert all(labels == {"namespace", "pod"} for labels in jobs.values())
