@@ -105,8 +105,9 @@ class Builder:
         return image
 
     def close(self) -> None:
-        """Unmounts, so that the folder can be removed."""
+        """Unmounts all, and leaves nothing of the gigabyte."""
         self.buildah("rm", "--all")
+        shutil.rmtree(self.folder)
 
 
 def fetch_wheels(folder: Path, *platform: str) -> None:
