@@ -1,11 +1,14 @@
 """What the workers of a feed say each second about their sources, and what a gateway concludes from all of them.
 
-A beat is one MessagePack array: the worker's name, and the symbols that it hears nothing of (null: all of the feed's).
+A beat is one MessagePack array: the worker's name; the symbols that it hears nothing of (null: all that it reads);
+and, of a worker that reads one share of the feed's symbols, the share's number, of how many, and its symbols.
 """
 
 from typing import Final, NamedTuple
 
 import msgpack
+
+from feed.core.shards import Share
 
 BEAT_S: Final = 1.0
 EXPIRES_S: Final = 3.0
@@ -18,25 +21,39 @@ HEARS_ALL: Final[frozenset[str]] = frozenset()
 
 
 class Beat(NamedTuple):
+    """`share` is None of a worker that reads all of the feed's symbols."""
+
     worker: str
     silent: Silent
+    share: Share | None = None
+
+    def hears(self, symbol: str) -> bool:
+        reads = self.share is None or symbol in self.share.symbols
+        return reads and self.silent is not None and symbol not in self.silent
+
+    @property
+    def hears_any(self) -> bool:
+        return self.silent is not None and (self.share is None or not self.share.symbols <= self.silent)
 
 
 def pack_beat(beat: Beat) -> bytes:
     silent = None if beat.silent is None else sorted(beat.silent)
-    return msgpack.packb((beat.worker, silent))  # type: ignore[no-any-return]
+    share = () if beat.share is None else ((beat.share.number, beat.share.of, sorted(beat.share.symbols)),)
+    return msgpack.packb((beat.worker, silent, *share))  # type: ignore[no-any-return]
 
 
 def unpack_beat(data: bytes) -> Beat:
     """Reads a beat; further elements are a newer worker's. Raises ValueError for anything else."""
     try:
-        worker, silent, *_ = msgpack.unpackb(data, use_list=False)
+        worker, silent, *more = msgpack.unpackb(data, use_list=False)
         symbols = None if silent is None else frozenset(silent)
-    except (ValueError, TypeError) as error:
+        share = Share(more[0][0], more[0][1], frozenset(more[0][2])) if more and isinstance(more[0], tuple) else None
+    except (ValueError, TypeError, IndexError) as error:
         raise ValueError(f"unreadable beat of a worker: {error}") from error
-    if not isinstance(worker, str) or not all(isinstance(symbol, str) for symbol in symbols or ()):
+    told = (*(symbols or ()), *(share.symbols if share else ()))
+    if not isinstance(worker, str) or not all(isinstance(symbol, str) for symbol in told):
         raise ValueError("unreadable beat of a worker: no names in it")
-    return Beat(worker, symbols)
+    return Beat(worker, symbols, share)
 
 
 class Sources:
@@ -45,17 +62,20 @@ class Sources:
     def __init__(self) -> None:
         self.stale: Silent = HEARS_ALL
         """The symbols that no worker hears, as it was told last."""
-        self._workers: dict[str, tuple[Silent, float]] = {}
+        self._workers: dict[str, tuple[Beat, float]] = {}
+        self._shares: dict[tuple[int, int], frozenset[str]] = {}  # those whose workers are gone too
         self._certain_at_s: float | None = None
         self._told = False
 
     def listen(self, now_s: float) -> None:
         """The bus is there, or there again: what it said before holds until every worker had its time to say more."""
-        self._workers = {worker: (silent, now_s) for worker, (silent, _) in self._workers.items()}
+        self._workers = {worker: (beat, now_s) for worker, (beat, _) in self._workers.items()}
         self._certain_at_s = now_s + EXPIRES_S
 
     def heard(self, beat: Beat, now_s: float) -> None:
-        self._workers[beat.worker] = (beat.silent, now_s)
+        self._workers[beat.worker] = (beat, now_s)
+        if beat.share is not None:
+            self._shares[beat.share.number, beat.share.of] = beat.share.symbols
 
     def judge(self, now_s: float) -> bool:
         """Forgets who is gone and judges anew; whether `stale` is news."""
@@ -74,5 +94,11 @@ class Sources:
         return len(self._workers)
 
     def _heard_by_none(self) -> Silent:
-        partly = [silent for silent, _ in self._workers.values() if silent is not None]
-        return frozenset.intersection(*partly) if partly else None
+        beats = [beat for beat, _ in self._workers.values()]
+        if not any(beat.hears_any for beat in beats):
+            return None
+        # of shares that are dealt otherwise by now nobody says anything any more
+        deals = {beat.share.of for beat in beats if beat.share is not None}
+        self._shares = {share: symbols for share, symbols in self._shares.items() if share[1] in deals}
+        known = frozenset().union(*(beat.silent or () for beat in beats), *self._shares.values())
+        return frozenset(symbol for symbol in known if not any(beat.hears(symbol) for beat in beats))

@@ -21,6 +21,9 @@ from feed.bus import names
 from feed.bus.answer import METRICS, Answer, Who, pack, stream_of, unpack
 from feed.bus.connect import Link
 from feed.bus.errors import BusDown, BusRefused
+from feed.bus.links import Answer as Replied
+from feed.bus.links import Links
+from feed.bus.masters import Masters
 from feed.bus.replies import Command
 from feed.bus.standing import Standing, commands_of, standing_of
 from feed.core.backoff import delay_s
@@ -80,7 +83,8 @@ class Respondent:
         host, process = socket.gethostname(), os.getpid()
         self.who = Who(f"{host}-{process}", role, __version__)
         self._process = f"{host}-{process}-{token_hex(4)}"  # several of a process may answer, in tests
-        self._settings = settings
+        self._masters = Masters(settings, "feed-answers")
+        self._logs = Links(settings, "feed-answers-log")
         self._speaker = speaker
         self._failures = 0
         self._refused = False
@@ -90,7 +94,7 @@ class Respondent:
         while True:
             # what keeps this process from Redis its own work is told, and says
             with contextlib.suppress(BusDown, BusRefused):
-                await self._serve(await Link.open(self._settings, "feed-answers"))
+                await self._serve(await self._masters.open_for(names.ASKED, "feed-answers"))
             self._failures += 1
             await asyncio.sleep(delay_s(self._failures, RETRY_MIN_S, RETRY_MAX_S, random.random()))
 
@@ -110,6 +114,7 @@ class Respondent:
             self._refused = True
         finally:
             self._speaker.asked(())
+            await self._logs.close()
             await link.close()
 
     async def _answer(self, link: Link, asked: dict[bytes, bytes]) -> None:
@@ -117,11 +122,7 @@ class Respondent:
         questions = [what.decode(errors="replace") for what, until in asked.items() if _lasts(until, now_ms)]
         streams = {what: stream for what in questions[:MOST_QUESTIONS] if (stream := stream_of(what)) is not None}
         self._speaker.asked(streams.values())
-        records = await _answers(link, [logs.record_command(stream) for stream in streams.values()])
-        said: dict[str, Any] = {
-            what: self._speaker.stream(stream, logs.record(reply, link.run_id))
-            for (what, stream), reply in zip(streams.items(), records, strict=True)
-        }
+        said = {what: self._speaker.stream(stream, await self._record(stream)) for what, stream in streams.items()}
         if METRICS in questions:
             said[METRICS] = await self._speaker.metrics()
         await _answers(link, [
@@ -133,15 +134,19 @@ class Respondent:
             )
         ])  # fmt: skip
 
+    async def _record(self, stream: Stream) -> Record | None:
+        run_id, (reply,) = await self._logs.ask(names.meta_key(stream), [logs.record_command(stream)])
+        if isinstance(reply, BusRefused):
+            raise reply
+        return logs.record(reply, run_id)
+
 
 class Inquirer:
     """Whoever asks. Has one connection, made when needed and renewed once where it turns out to be dead."""
 
     def __init__(self, settings: Redis, name: str = "feed-inquirer") -> None:
         """`name` shows in CLIENT LIST."""
-        self._settings = settings
-        self._name = name
-        self._link: Link | None = None
+        self._links = Links(settings, name)
 
     async def ask(self, what: str) -> dict[str, Answer]:
         """Asks every process, or goes on asking, and gives the answers that there are by now, by process.
@@ -150,7 +155,7 @@ class Inquirer:
         MOST_QUESTIONS are asked already. For one caller at a time, as all here.
         """
         key = names.answers_key(what)
-        (reply,) = await self._ask([("EVAL", ASK, 2, names.ASKED, key, what, LASTS_MS, MOST_QUESTIONS)])
+        _, (reply,) = await self._ask(key, [("EVAL", ASK, 2, names.ASKED, key, what, LASTS_MS, MOST_QUESTIONS)])
         if not reply:
             raise BusRefused(f"{MOST_QUESTIONS} questions are asked already")
         now_ms, flat = reply
@@ -168,44 +173,31 @@ class Inquirer:
                 found[process.decode(errors="replace")] = answer
             await asyncio.sleep(0)  # a long answer takes milliseconds to read
         if gone:
-            await self._ask([("HDEL", key, *gone)])
+            await self._ask(key, [("HDEL", key, *gone)])
         return dict(sorted(found.items()))
 
     async def standing(self, stream: Stream) -> Standing:
         """What Redis itself has of a stream. Raises BusDown and BusRefused."""
-        standing = standing_of(stream, await self._ask(commands_of(stream)), self._run_id)
-        beats = await self._ask([("EXISTS", names.worker_key(stream.feed, call.worker)) for call in standing.calls])
-        return standing._replace(beating=frozenset(
-            call.worker for call, beats in zip(standing.calls, beats, strict=True) if beats
-        ))  # fmt: skip
+        run_id, replies = await self._ask(names.meta_key(stream), commands_of(stream))
+        standing = standing_of(stream, replies, run_id)
+        alive = frozenset([call.worker for call in standing.calls if await self._beats(stream.feed, call.worker)])
+        return standing._replace(beating=alive)
 
     async def close(self) -> None:
-        if self._link is not None:
-            await self._link.close()
-            self._link = None
+        await self._links.close()
 
-    @property
-    def _run_id(self) -> str:
-        return "" if self._link is None else self._link.run_id
+    async def _beats(self, feed: str, worker: str) -> bool:
+        key = names.worker_key(feed, worker)
+        _, (beats,) = await self._ask(key, [("EXISTS", key)])
+        return bool(beats)
 
-    async def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        kept = self._link is not None
-        try:
-            return await self._answers(commands)
-        except BusDown:
-            if not kept:
-                raise
-            return await self._answers(commands)  # it may have died since it last answered
-
-    async def _answers(self, commands: Sequence[Command]) -> list[Any]:
-        """Replies, over a connection that is kept as long as it answers."""
-        if self._link is None:
-            self._link = await Link.open(self._settings, self._name)
-        try:
-            return await _answers(self._link, commands)
-        except BaseException:
-            await self.close()
-            raise
+    async def _ask(self, key: str, commands: Sequence[Command]) -> Replied:
+        """The replies of a key's master, of which none may be a refusal."""
+        answer = await self._links.ask(key, commands)
+        for reply in answer.replies:
+            if isinstance(reply, BusRefused):
+                raise reply
+        return answer
 
 
 async def _answers(link: Link, commands: Sequence[Command]) -> list[Any]:

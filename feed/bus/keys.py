@@ -9,6 +9,7 @@ from feed.bus import log as logs
 from feed.bus import names
 from feed.bus.connect import Link
 from feed.bus.errors import BusDown, BusRefused
+from feed.bus.masters import Masters
 from feed.bus.replies import Command
 from feed.core.keys import Edit, Stored
 from feed.settings import Redis
@@ -37,7 +38,7 @@ class RedisKeys:
 
     def __init__(self, settings: Redis, name: str = "feed-keys") -> None:
         """`name` shows in CLIENT LIST."""
-        self._settings = settings
+        self._masters = Masters(settings, name)
         self._name = name
         self._link: Link | None = None
         self._seen = 0
@@ -90,7 +91,7 @@ class RedisKeys:
 
     async def _linked(self) -> Link:
         if self._link is None:
-            self._link = await Link.open(self._settings, self._name)
+            self._link = await self._masters.open_for(names.KEYS, self._name)
         return self._link
 
     async def _answers(self, commands: Sequence[Command]) -> list[Any]:

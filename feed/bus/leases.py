@@ -13,6 +13,7 @@ import structlog
 from feed.bus import names
 from feed.bus.connect import Link
 from feed.bus.errors import BusDown, BusRefused
+from feed.bus.masters import Masters
 from feed.bus.replies import Command
 from feed.core.backoff import delay_s
 from feed.core.outage import Outage
@@ -44,7 +45,7 @@ class Leases:
 
     def __init__(self, settings: Redis, process_id: str) -> None:
         """`process_id` must be unique among processes and their lives: of two that share it, one's count is lost."""
-        self._settings = settings
+        self._masters = Masters(settings, "feed-leases")
         self._process_id = process_id
         self._counts: dict[str, int] = {}
         self._unsaid: set[str] = set()  # principals whose count is not, or may not be, what Redis has
@@ -90,7 +91,7 @@ class Leases:
         failures = 0
         while True:
             try:
-                link = await Link.open(self._settings, "feed-leases", self._wake.set)
+                link = await self._masters.open_for(names.LEASES, "feed-leases", self._wake.set)
                 try:
                     self._sha = await link.call("SCRIPT", "LOAD", SCRIPT)
                     await self._say(link, self._counts)
@@ -113,7 +114,7 @@ class Leases:
             return  # a Redis that was away a moment ago is not waited for: leases end by themselves
         try:
             async with asyncio.timeout(FREE_WITHIN_S):
-                link = await Link.open(self._settings, "feed-leases")
+                link = await self._masters.open_for(names.LEASES, "feed-leases")
                 try:
                     self._sha = await link.call("SCRIPT", "LOAD", SCRIPT)
                     await self._say(link, principals)

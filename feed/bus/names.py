@@ -6,6 +6,12 @@ HEARTBEAT = "feed:heartbeat"
 KEYS = "feed:keys"
 KEYS_VERSION = "{feed:keys}:version"
 ASKED = "feed:asked"
+LEASES = "feed:lease"
+
+
+def heartbeat(tag: str) -> str:
+    """Pub/sub channel on which gateways beat; in a cluster one of each shard, by a tag that is the shard's."""
+    return f"{HEARTBEAT}:{{{tag}}}" if tag else HEARTBEAT
 
 
 def log_key(stream: Stream) -> str:
@@ -40,7 +46,7 @@ def worker_key(feed: str, worker_id: str) -> str:
 
 def lease_key(principal_id: str) -> str:
     """Hash: how many connections a key or a token's subject has, by gateway process, see `leases.lua`."""
-    return f"feed:lease:{principal_id}"
+    return f"{{{LEASES}}}:{principal_id}"
 
 
 def answers_key(question: str) -> str:

@@ -1,38 +1,32 @@
-"""Publishes a feed's ticks: one script call per stream and flush, one in flight per stream, pipelined."""
+"""Publishes a feed's ticks: one script call per stream and flush, one in flight per stream, to the stream's master."""
 
 import asyncio
 import contextlib
-import os
-import random
 import socket
 import time
-from collections.abc import Callable, Collection
-from functools import partial
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable
 from secrets import token_urlsafe
-from typing import Any, Final
 
 import structlog
 
 from feed.bus import names
-from feed.bus.beats import BEAT_S, EXPIRES_S, HEARS_ALL, Beat, Silent, pack_beat
+from feed.bus.beats import HEARS_ALL, Silent
 from feed.bus.connect import Link
-from feed.bus.entry import pack, pack_int
-from feed.bus.errors import BusDown, BusRefused
-from feed.bus.lane import Call, Lane
-from feed.bus.presence import Presence
+from feed.bus.entry import pack
+from feed.bus.errors import BusRefused
+from feed.bus.lane import Lane
+from feed.bus.lookout import Lookout
+from feed.bus.masters import Masters
+from feed.bus.outlet import Outlet
 from feed.bus.publish_meters import PublishMeters
-from feed.bus.script import SCRIPT, Terms
-from feed.core.backoff import delay_s
+from feed.bus.roll import Roll
+from feed.bus.script import Terms
+from feed.bus.topology import NOWHERE, Node, Redirection, Topology, slot_of
+from feed.core.shards import Share
 from feed.core.streams import Stream
 from feed.core.ticks import NS_PER_S, Tick, kind_of
+from feed.lifecycle import leaves
 from feed.settings import Values
-
-# Seconds between two tries to reach Redis at most, and until a peer that tries so has published what it held.
-RETRY_MAX_S: Final = 1.0
-PEER_RETURNS_S: Final = 1.5
-# More calls under way than this keep Redis no busier, and whatever else it is asked waits for all of them.
-MAX_CALLS: Final = 256
 
 log = structlog.get_logger(__name__)
 
@@ -45,33 +39,39 @@ class Publisher:
     """
 
     def __init__(
-        self, values: Values, feed: str, contiguous: frozenset[str], silent: Callable[[], Silent] = lambda: HEARS_ALL
+        self,
+        values: Values,
+        feed: str,
+        contiguous: frozenset[str],
+        silent: Callable[[], Silent] = lambda: HEARS_ALL,
+        share: Share | None = None,
+        anew: bool = False,
     ) -> None:
-        """`silent` says of which symbols the source hears nothing at the moment."""
-        self._values = values
-        self._feed = feed
-        self._contiguous = contiguous
-        self._silent = silent
+        """`silent` says of which symbols the source hears nothing at the moment; `share` is what it reads, None where
+        that is all of the feed; `anew`, that its ids begin anew. Raises BusRefused for a `redis.url` that makes no
+        sense."""
+        self.feed = feed
         self.worker_id = values.ingest.worker_id or socket.gethostname()
-        self._life = token_urlsafe(6)
-        self._terms = Terms.of(values, self.worker_id, self._life)
+        self.buffered_bytes = 0
+        self._values = values
+        self._contiguous = contiguous
+        self._anew = anew
+        self._masters = Masters(values.redis, f"feed-ingest-{feed}")
+        self._terms = Terms.of(values, self.worker_id, token_urlsafe(6), sharded=self._masters.sharded)
+        self._roll = Roll(feed, self._terms, silent, share)
         self._buffer_bytes = values.publish.buffer_bytes
         self._buffer_ns = int(values.publish.buffer_s * NS_PER_S)
         self._lanes: dict[tuple[str, str], Lane] = {}
-        self._ready: dict[Lane, None] = {}  # lanes with something to send, in the order in which it came
-        self._held: dict[Lane, None] = {}  # lanes that wait for a peer to fill a hole
-        self._unregistered: list[Lane] = []
-        self._wake = asyncio.Event()
+        self._topology = NOWHERE
+        self._outlets: dict[Node, Outlet] = {}
+        self._stranded: dict[Lane, None] = {}  # with something to send, and nowhere to send it yet
         self._settled = asyncio.Event()
         self._settled.set()
-        self.buffered_bytes = 0
-        self._under_way = 0  # calls that Redis has not answered yet
-        self._failures = 0
-        self._link: Link | None = None
-        self._peers_by = 0.0  # monotonic time before which a peer may still be looking for Redis
+        self._lookout = Lookout(self._masters, self.spread)
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[Node, asyncio.Task[None]] = {}
         # Numbers go on rising over restarts of this worker, so that a call delayed in a dead connection stays old.
         self._number = time.time_ns() // 1000
-        self._presence = Presence(role="publisher", feed=feed)
         self._meters = PublishMeters(feed)
         self._meters.watch(self._buffer_bytes, lambda: self.buffered_bytes, self.oldest_s)
 
@@ -82,10 +82,9 @@ class Publisher:
         self.buffered_bytes += lane.offer(tick, pack(tick))
         if self.buffered_bytes > self._buffer_bytes or lane.oldest_age_ns(tick.ts_recv) > self._buffer_ns:
             self._make_room(lane, tick.ts_recv)
-        if lane.call is None and lane not in self._ready and lane.waiting:
-            self._ready[lane] = None
+        if lane.call is None and not lane.queued and lane.waiting:
             self._settled.clear()
-            self._wake.set()
+            self.place(lane)
 
     def _make_room(self, lane: Lane, now_ns: int) -> None:
         while self.buffered_bytes > self._buffer_bytes or lane.oldest_age_ns(now_ns) > self._buffer_ns:
@@ -94,8 +93,9 @@ class Publisher:
                 break
             self.buffered_bytes -= freed
             self._meters.dropped()
-        if lane.call is None and not lane.waiting:
-            self._ready.pop(lane, None)
+        outlet = self._outlet_of(lane)
+        if outlet is not None:
+            outlet.drop(lane)
 
     def reconnected(self, symbols: Collection[str]) -> None:
         """The source lost the connection that brings these: what comes next can't vouch for what came before."""
@@ -105,8 +105,9 @@ class Publisher:
                 lane.interrupted()
 
     def connected(self) -> bool:
-        """Whether Redis is there at this moment."""
-        return self._link is not None
+        """Whether Redis is there at this moment, all masters of it."""
+        outlets = [self._outlets.get(node) for node in self._topology.nodes]
+        return bool(outlets) and all(outlet is not None and outlet.link is not None for outlet in outlets)
 
     def lane(self, stream: Stream) -> Lane | None:
         """A stream's ticks on their way out; None where there was none yet."""
@@ -120,23 +121,15 @@ class Publisher:
     async def run(self) -> None:
         """Publishes until cancelled. Reconnects by itself; raises BusRefused where that can never work."""
         self._meters.connected(False)
-        while True:
-            try:
-                link = await Link.open(self._values.redis, f"feed-ingest-{self._feed}", self._wake.set)
-            except BusDown as error:
-                self._presence.away(error, waiting_bytes=self.buffered_bytes)
-            else:
-                try:
-                    await self._serve(link)
-                except (BusDown, BusRefused) as error:
-                    self._meters.lost()
-                    self._presence.away(error, waiting_bytes=self.buffered_bytes)
-                finally:
-                    self._link = None
-                    self._meters.connected(False)
-                    await link.close()
-            self._failures += 1
-            await asyncio.sleep(delay_s(self._failures, 0.05, RETRY_MAX_S, random.random()))
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                await self._lookout.run()
+        except BaseExceptionGroup as faults:
+            refused = faults.subgroup(BusRefused)
+            raise (faults if refused is None else leaves(refused)[0]) from faults
+        finally:
+            self._group = None
+            self.spread(NOWHERE)
 
     async def drain(self, timeout_s: float) -> bool:
         """Waits until all that was offered has been published; False if that takes longer than `timeout_s`."""
@@ -145,153 +138,107 @@ class Publisher:
                 await self._settled.wait()
         return self._settled.is_set()
 
-    def _new_lane(self, kind: str, symbol: str) -> Lane:
-        lane = Lane(Stream(self._feed, kind, symbol), kind in self._contiguous)
-        lane.candidate = token_urlsafe(6)
-        self._lanes[kind, symbol] = lane
-        self._unregistered.append(lane)
-        return lane
+    def lanes_of(self, node: Node) -> Iterable[Lane]:
+        return [lane for lane in self._lanes.values() if self._topology.node_at(lane.slot) == node]
 
-    async def _serve(self, link: Link) -> None:
-        """Publishes over one connection until it fails with BusDown."""
-        sha = await link.call("SCRIPT", "LOAD", SCRIPT)
-        self._take_up(link)
-        self._meters.connected(True)
-        beat_due = 0.0
-        while True:
-            now = time.monotonic()
-            if now >= beat_due:
-                await self._beat(link)
-                self._presence.there()  # a Redis that is full or read-only takes no beat either
-                beat_due = now + BEAT_S
-            await self._register(link)
-            lanes = self._due(now)
-            if not lanes:
-                self._settle()
-                await self._wait(link, now, beat_due)
-                continue
-            await self._publish(link, sha, lanes)
-            if self._values.publish.window_s:
-                await asyncio.sleep(self._values.publish.window_s)
+    def place(self, lane: Lane) -> None:
+        if lane.call is None and not lane.waiting:
+            return  # what it had was given up for lack of room
+        outlet = self._outlet_of(lane)
+        if outlet is None or not lane.registered:
+            self._stranded[lane] = None
+        else:
+            outlet.ready(lane)
 
-    def _take_up(self, link: Link) -> None:
-        """Goes on over a new connection: what had no answer is called again, with its number."""
-        self._link = link
-        self._under_way = 0
-        # Redis may have come back without its directory: every stream is registered anew
-        self._unregistered = list(self._lanes.values())
-        if self._values.publish.behind_wait_s:
-            self._peers_by = time.monotonic() + PEER_RETURNS_S
-        for lane in self._lanes.values():
-            # of the last one nobody knows whether it began somewhere, and a Redis that was set back forgot that it did
-            lane.candidate = token_urlsafe(6)
-            if lane.call is not None:
-                lane.call.gives_up_at = max(lane.call.gives_up_at, self._peers_by)
-                if lane not in self._held:
-                    self._ready[lane] = None
+    def redirected(self, lane: Lane, to: Redirection) -> None:
+        if to.lasting:
+            self.spread(self._topology.moved(to))
+            self.place(lane)
+            self.astray()  # one slot seldom moves alone
+        else:
+            self.outlet_at(to.node).ready(lane, asking=True)
 
-    async def _beat(self, link: Link) -> None:
-        """Says that this worker lives, and what it hears. Two of one name are told apart by their life."""
-        key, channel = names.worker_key(self._feed, self.worker_id), names.workers_channel(self._feed)
-        beat = pack_beat(Beat(f"{self.worker_id}/{self._life}", self._silent()))
-        await link.call("SET", key, os.getpid(), "PX", int(EXPIRES_S * 1_000))
-        await link.call("PUBLISH", channel, beat)
-        self._meters.heard(time.monotonic())
+    def astray(self) -> None:
+        self._lookout.astray()
 
-    async def _register(self, link: Link) -> None:
-        """Enters new streams into the feed's directory before their first tick."""
-        if not self._unregistered:
-            return
-        lanes, self._unregistered = self._unregistered, []
-        key = names.symbols_key(self._feed)
-        stream_names = [lane.stream.name for lane in lanes]
-        try:
-            if await link.call("SADD", key, *stream_names):
-                await link.call("PUBLISH", key, "\n".join(stream_names))
-        except BusDown:
-            self._unregistered += lanes
-            raise
+    def linked(self, node: Node, *, up: bool) -> None:
+        self._meters.connected(self.connected())
+        if up and node == self._roll.keeper(self._topology):
+            # Redis may have come back without its directory
+            self._roll.enter(self._lanes.values())
 
-    def _due(self, now: float) -> list[Lane]:
-        for lane in [lane for lane in self._held if now >= lane.held_until]:
-            del self._held[lane]
-            self._ready[lane] = None
-        lanes = list(islice(self._ready, max(0, MAX_CALLS - self._under_way)))
-        for lane in lanes:
-            del self._ready[lane]
-        return lanes
+    def new_number(self, above: int = 0) -> int:
+        self._number = max(self._number, above) + 1
+        return self._number
 
-    async def _wait(self, link: Link, now: float, beat_due: float) -> None:
-        due = min([beat_due, *(lane.held_until for lane in self._held)])
-        self._wake.clear()
-        link.check()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, due - now)):
-                await self._wake.wait()
+    def begun_anew(self, lane: Lane) -> None:
+        self._enter(lane)
 
-    def _settle(self) -> None:
-        if not (self._ready or self._held or self._under_way):
+    def settle(self) -> None:
+        if not self._stranded and all(outlet.idle for outlet in self._outlets.values()):
             self._settled.set()
 
-    async def _publish(self, link: Link, sha: bytes, lanes: list[Lane]) -> None:
-        """Sends the lanes' calls, and leaves the answers to `_answered`: no stream waits for another's."""
-        now, ts_pub = time.monotonic(), time.time_ns()
-        calls = [self._call_of(lane) for lane in lanes]
-        stamp, command = pack_int(ts_pub), self._terms.command
-        pairs = list(zip(lanes, calls, strict=True))
-        commands = [command(sha, link.run_id, lane, call, stamp, now) for lane, call in pairs]
-        # a Redis that died may have left answers in the socket, and a write to it would cost them unread: a worker that
-        # does not know what was published lets the next Redis give the same numbers again
-        await asyncio.sleep(0)
-        self._meters.asked(calls, ts_pub)
-        self._under_way += len(pairs)
-        await link.ask(commands, [partial(self._answered, link, lane, call) for lane, call in pairs])
+    async def report(self, link: Link, node: Node, now: float) -> float:
+        said = await self._roll.call(link, node, self._topology, now)
+        if said.heard:
+            self._meters.heard(time.monotonic())
+        for lane in said.entered:
+            lane.registered = True
+        if said.entered:
+            self._unstrand()
+        return said.due
 
-    def _call_of(self, lane: Lane) -> Call:
-        if lane.call is not None:
-            return lane.call
-        self._number += 1
-        call = lane.next_call(self._number, self._values.publish.max_ticks_per_call)
-        assert call is not None
-        return call
+    def spread(self, topology: Topology) -> None:
+        """Publishes each stream to its master as of now."""
+        self._topology = topology
+        for node in topology.nodes:
+            self.outlet_at(node)
+        for node in set(self._outlets).difference(topology.nodes):
+            self._close(node)
+        for outlet in self._outlets.values():
+            for lane in outlet.leave(topology):
+                self.place(lane)
+        self._unstrand()
 
-    def _answered(self, link: Link, lane: Lane, call: Call, reply: Any) -> None:
-        """Takes an answer in. A refusal ends the link: each call without an answer goes again over a new one."""
-        self._under_way -= 1
-        now = time.monotonic()
-        if isinstance(reply, BusRefused):
-            # Redis is full, read-only or loading
-            link.end(BusDown(f"publish refused: {reply}"))
-            return
-        verdict = reply[0]
-        self._meters.answered(verdict, call, now)
-        if verdict == b"OK":
-            self._published(lane, call, reply, now)
-        else:
-            self._number = max(self._number, int(reply[1]) if verdict == b"STALE" else 0) + 1
-            call.number = self._number
-            if verdict == b"BEHIND":
-                lane.behind(reply[1].decode(), now, self._values.publish.behind_wait_s, self._peers_by)
-                self._held[lane] = None
-            else:
-                self._ready[lane] = None  # it was numbered too low
-        if self._ready or self._held:
-            self._wake.set()
-        else:
-            self._settle()
+    def outlet_at(self, node: Node) -> Outlet:
+        """The outlet of a master, opened where there is none."""
+        outlet = self._outlets.get(node)
+        if outlet is None:
+            outlet = Outlet(node, self._values, self, self._terms, self._meters, self._masters.open)
+            self._outlets[node] = outlet
+            if self._group is not None:
+                self._tasks[node] = self._group.create_task(outlet.run())
+        return outlet
 
-    def _published(self, lane: Lane, call: Call, reply: list[Any], now: float) -> None:
-        _, epoch, first, last, duplicates, gaps = reply
-        self._meters.published(lane, call, last - first + 1 - gaps, duplicates, gaps)
-        if lane.epoch not in (None, epoch):
-            self._unregistered.append(lane)  # Redis forgot the stream, and so the directory's entry perhaps
-        if lane.epoch != epoch:
-            lane.epoch, lane.began = epoch, min(first, last)
-            lane.candidate = token_urlsafe(6)
-        self._failures = 0  # a Redis that can be reached but takes nothing is not well yet
-        lane.trim_below = 0
-        self.buffered_bytes -= lane.done(last, now, self._values.history.seconds)
-        if gaps:
-            log.warning("gap_published", feed=self._feed, stream=lane.stream.name, gaps=gaps, seq=first)
-        if lane.waiting:
-            self._ready[lane] = None
+    def _unstrand(self) -> None:
+        stranded, self._stranded = self._stranded, {}
+        for lane in stranded:
+            self.place(lane)
+
+    def _close(self, node: Node) -> None:
+        task = self._tasks.pop(node, None)
+        if task is not None:
+            task.cancel()
+        self._roll.forget(node)
+        outlet = self._outlets.pop(node)
+        outlet.scatter()
+        for lane in outlet.leave(NOWHERE):
+            self.place(lane)
+
+    def _new_lane(self, kind: str, symbol: str) -> Lane:
+        stream = Stream(self.feed, kind, symbol)
+        lane = Lane(stream, kind in self._contiguous, self._anew, slot_of(names.channel(stream)))
+        lane.candidate = token_urlsafe(6)
+        self._lanes[kind, symbol] = lane
+        self._enter(lane)
+        return lane
+
+    def _outlet_of(self, lane: Lane) -> Outlet | None:
+        node = self._topology.node_at(lane.slot)
+        return None if node is None else self._outlets.get(node)
+
+    def _enter(self, lane: Lane) -> None:
+        self._roll.enter([lane])
+        keeper = self._roll.keeper(self._topology)
+        if keeper in self._outlets:
+            self._outlets[keeper].wake()

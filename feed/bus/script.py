@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from feed.bus import names
 from feed.bus.entry import pack_int
 from feed.bus.lane import Call, Lane
+from feed.bus.pubsub import SHARDED, WHOLE
 from feed.bus.replies import Command
 from feed.settings import Values
 
@@ -23,11 +24,18 @@ class Terms(NamedTuple):
     life: str
     max_ticks: int
     reset_after_us: int
+    sharded: bool = False
 
     @classmethod
-    def of(cls, values: Values, worker: str, life: str) -> "Terms":
+    def of(cls, values: Values, worker: str, life: str, *, sharded: bool = False) -> "Terms":
+        """`sharded` where streams are spread over a cluster's masters."""
         reset_after_us = int(values.publish.reset_after_s * 1_000_000)
-        return cls(worker, life, values.history.max_ticks, reset_after_us)
+        return cls(worker, life, values.history.max_ticks, reset_after_us, sharded)
+
+    @property
+    def publish(self) -> str:
+        """The command that publishes a message."""
+        return (SHARDED if self.sharded else WHOLE).publish
 
     def command(self, sha: bytes, run_id: str, lane: Lane, call: Call, stamp: bytes, now: float) -> Command:
         """The call's command. `stamp` is the packed publish time, `now` the monotonic time in seconds."""
@@ -36,7 +44,7 @@ class Terms(NamedTuple):
             "EVALSHA", sha, 3, names.log_key(stream), names.meta_key(stream), names.channel(stream),
             run_id, lane.candidate, self.worker, call.number, self.life, run.prev, call.flags, run.cause,
             lane.seq, lane.id, lane.trim_below, self.max_ticks, self.reset_after_us,
-            stamp, pack_int(items[0].ts_recv), "PUBLISH",
+            stamp, pack_int(items[0].ts_recv), self.publish,
             call.stood_at if now >= call.gives_up_at else "", lane.epoch or b"", lane.began,
             *chain.from_iterable(map(_of_tick, items)),
         )  # fmt: skip

@@ -2,17 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
-
-import structlog
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from feed import metrics
 from feed.bus import log as logs
-from feed.bus.connect import Link
+from feed.bus import names
 from feed.bus.errors import BusDown, BusRefused
+from feed.bus.links import Answer, Links
 from feed.bus.log import Entries
 from feed.bus.replies import Command
+from feed.bus.topology import Node
 from feed.core.sequence import Record
 from feed.core.streams import Stream
 from feed.settings import Redis
@@ -22,7 +22,7 @@ SLICE: Final = 50
 # More callers than this wait for a Redis that is in trouble, and more waiting makes none of them luckier.
 MAX_ASKING: Final = 64
 
-log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 class Past(NamedTuple):
@@ -32,30 +32,24 @@ class Past(NamedTuple):
     entries: Entries
 
 
-class Answer(NamedTuple):
-    """Replies, and the Redis process that gave them."""
-
-    run_id: str
-    replies: list[Any]
-
-
 class Store:
-    """Asks over one connection of its own, one caller at a time; a fault is the caller's to tell its client.
+    """Asks over connections of its own, one caller at a time; a fault is the caller's to tell its client.
 
     Long answers are read in slices, so that live ticks go out in between.
     """
 
     def __init__(self, settings: Redis, name: str = "feed-gateway-http") -> None:
         """`name` shows in CLIENT LIST."""
-        self._settings = settings
-        self._name = name
-        self._link: Link | None = None
+        self._timeout_s = settings.timeout_s
+        self._links = Links(settings, name)
         self._turn = asyncio.Lock()
         self._asking = 0
 
     async def directory(self, feed: str) -> frozenset[Stream]:
         """The feed's streams. Raises BusDown, as all calls here do."""
-        return logs.directory((await self._ask("directory", [logs.directory_command(feed)])).replies[0])
+        key, command = names.symbols_key(feed), logs.directory_command(feed)
+        answer = await self._in_turn(lambda: self._ask("directory", key, [command]))
+        return logs.directory(answer.replies[0])
 
     async def latest(self, streams: Sequence[Stream]) -> list[Past]:
         """Each stream's record and last entries, newest first."""
@@ -79,55 +73,52 @@ class Store:
         return past._replace(entries=past.entries[::-1])
 
     async def close(self) -> None:
-        if self._link is not None:
-            await self._link.close()
+        await self._links.close()
 
     async def _past(self, wanted: Sequence[tuple[Stream, Command]]) -> list[Past]:
-        commands: list[Command] = []
-        for stream, command in wanted:
-            commands += logs.atomically(logs.record_command(stream), command)
-        run_id, replies = await self._ask("log", commands)
-        answers = replies[3::4]  # of MULTI, record, entries, EXEC
-        return [
-            Past(logs.record(answer[0], run_id), logs.entries(stream, answer[1]))
-            for (stream, _), answer in zip(wanted, answers, strict=True)
-        ]
+        return await self._in_turn(lambda: self._read(wanted))
 
-    async def _ask(self, what: str, commands: Sequence[Command]) -> Answer:
-        if self._asking >= MAX_ASKING:
-            raise BusDown(f"{MAX_ASKING} questions wait for Redis already")
-        self._asking += 1
-        try:
-            # the turn counts: behind a Redis that hangs, the last in the queue would wait for all before it
-            async with asyncio.timeout(self._settings.timeout_s), self._turn:
-                answer = await self._answers(what, commands)
-        except TimeoutError as error:
-            raise BusDown(f"no answer from Redis in {self._settings.timeout_s:g} s") from error
-        finally:
-            self._asking -= 1
+    async def _read(self, wanted: Sequence[tuple[Stream, Command]]) -> list[Past]:
+        """Of each stream its record and what its command asks for: those of one master in one go."""
+        found: dict[int, Past] = {}
+        for key, places in (await self._by_master([stream for stream, _ in wanted])).items():
+            commands: list[Command] = []
+            for at in places:
+                stream, command = wanted[at]
+                commands += logs.atomically(logs.record_command(stream), command)
+            run_id, replies = await self._ask("log", key, commands)
+            answers = replies[3::4]  # of MULTI, record, entries, EXEC
+            for at, answer in zip(places, answers, strict=True):
+                found[at] = Past(logs.record(answer[0], run_id), logs.entries(wanted[at][0], answer[1]))
+        return [found[at] for at in range(len(wanted))]
+
+    async def _by_master(self, streams: Sequence[Stream]) -> dict[str, list[int]]:
+        """Places in the list, by a key of the master that they share."""
+        keys: dict[Node, str] = {}
+        places: dict[str, list[int]] = {}
+        for at, stream in enumerate(streams):
+            key = names.meta_key(stream)
+            places.setdefault(keys.setdefault(await self._links.node_of(key), key), []).append(at)
+        return places
+
+    async def _ask(self, what: str, key: str, commands: Sequence[Command]) -> Answer:
+        asked_at = time.monotonic()
+        answer = await self._links.ask(key, commands)
+        metrics.BUS_CALL.labels(what).observe(time.monotonic() - asked_at)
         refused = next((reply for reply in answer.replies if isinstance(reply, BusRefused)), None)
         if refused is not None:
             raise BusDown(f"Redis refused: {refused}")
         return answer
 
-    async def _answers(self, what: str, commands: Sequence[Command]) -> Answer:
-        kept, self._link = self._link, None
-        if kept is not None:
-            try:
-                return await self._on(kept, what, commands)
-            except BusDown as error:
-                # it may have died since it last answered, and reading is safe to repeat
-                log.debug("redis_connection_renewed", client=self._name, error=str(error))
-        return await self._on(await Link.open(self._settings, self._name), what, commands)
-
-    async def _on(self, link: Link, what: str, commands: Sequence[Command]) -> Answer:
-        """Keeps a connection that answered, and no other."""
-        asked_at = time.monotonic()
+    async def _in_turn(self, work: Callable[[], Awaitable[T]]) -> T:
+        if self._asking >= MAX_ASKING:
+            raise BusDown(f"{MAX_ASKING} questions wait for Redis already")
+        self._asking += 1
         try:
-            replies = await link.calls(commands)
-        except BaseException:
-            await link.close()
-            raise
-        metrics.BUS_CALL.labels(what).observe(time.monotonic() - asked_at)
-        self._link = link
-        return Answer(link.run_id, replies)
+            # the turn counts: behind a Redis that hangs, the last in the queue would wait for all before it
+            async with asyncio.timeout(self._timeout_s), self._turn:
+                return await work()
+        except TimeoutError as error:
+            raise BusDown(f"no answer from Redis in {self._timeout_s:g} s") from error
+        finally:
+            self._asking -= 1

@@ -10,7 +10,8 @@ import structlog
 
 from feed import metrics
 from feed.core.backoff import delay_s
-from feed.ingest.connection import Connection
+from feed.core.shards import Share
+from feed.ingest.connection import ENDS, Connection
 from feed.ingest.intake import Intake
 from feed.ingest.source import Sink
 from feed.ingest.venues import Subscription, Venue
@@ -22,7 +23,14 @@ log = structlog.get_logger(__name__)
 class Connector:
     """A venue's live ticks, over as many connections as its limits ask for."""
 
-    def __init__(self, venue: Venue, url: str, knobs: Ingest, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        url: str,
+        knobs: Ingest,
+        chance: Callable[[], float] = random.random,
+        share: Share | None = None,
+    ) -> None:
         """`url` is the scheme and host to connect to; `chance` gives random numbers in [0, 1) for the backoff.
 
         Raises ValueError for a URL that can never work: retrying would hide it.
@@ -31,7 +39,9 @@ class Connector:
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             raise ValueError(f"{url!r} is not ws://HOST or wss://HOST")
         self.feed = venue.name
+        self.share = share
         self.contiguous = venue.contiguous
+        self.anew = False
         self._venue = venue
         self._subscriptions = venue.subscriptions(url)
         self.symbol_count = sum(len(each.symbols) for each in self._subscriptions)
@@ -39,6 +49,11 @@ class Connector:
         self._chance = chance
         self._connections: dict[Subscription, Connection] = {}
         self._gauge = metrics.INGEST_CONNECTED.labels(self.feed)
+        # seen from the beginning: Prometheus would miss the first event
+        for reason in ENDS:
+            metrics.INGEST_RECONNECTS.labels(self.feed, reason)
+        for what in venue.faults:
+            metrics.INGEST_PARSE_ERRORS.labels(self.feed, what)
 
     def connected(self) -> bool:
         """Whether every connection is up: with one of them down, some symbol is silent for no reason of its own."""

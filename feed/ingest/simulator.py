@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from feed import metrics
+from feed.core.shards import Share
 from feed.core.ticks import BAR_INTERVAL_NS, BARS, NS_PER_S, QUOTES, TRADES, Trade
 from feed.ingest.market import Market
 from feed.ingest.source import Sink
@@ -66,11 +67,14 @@ class Pace:
 class Simulator:
     """The source "sim". Its market opens at the start of the current minute, so that this minute's bar is whole.
 
-    Each run is a market of its own: one worker at a time, and the first bar after a restart tells of the new one.
+    Each run is a market of its own: one worker at a time, and the first bar after a restart tells of the new one. What
+    the one before may still have made is a gap without ids, as nobody knows how much that was.
     """
 
     feed = FEED
+    share: Share | None = None  # its market is one worker's own
     contiguous = frozenset({TRADES, QUOTES})
+    anew = True
 
     def __init__(self, sim: Sim, now_ns: Callable[[], int] = time.time_ns) -> None:
         self.symbol_count = sim.symbols
@@ -129,9 +133,10 @@ class Simulator:
                 # Spread over the time since the last slice; the wall clock may have been set meanwhile.
                 span_ns = min(max(now_ns - last_ns, 0), int((elapsed_s - last_s) * NS_PER_S))
                 step_ns = span_ns // count
-                first_ns = now_ns - step_ns * (count - 1)
+                # each in the middle of its part: one that was made when it was received would tell no delay
+                first_ns = now_ns - step_ns * (count - 1) - step_ns // 2
                 sink.ticks(market.ticks(count, first_ns, step_ns, now_ns))
-                hop.observe_all([before * step_ns / NS_PER_S for before in range(count)])
+                hop.observe_all([(now_ns - first_ns - at * step_ns) / NS_PER_S for at in range(count)])
                 last_s, last_ns = elapsed_s, now_ns
             if pace.skipped > told and elapsed_s >= tell_s:
                 log.warning(

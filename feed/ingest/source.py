@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from feed.core.shards import Share
 from feed.core.ticks import Tick, Trade
 
 
@@ -32,8 +33,13 @@ class Source(Protocol):
     feed: str
     contiguous: frozenset[str]
     """Kinds whose venue ids rise by exactly one per symbol, so that a hole can be named by its ids."""
+    anew: bool
+    """Whether ids begin anew with each run: then a hole between two runs is one whose ids count nothing."""
     symbol_count: int
     """How many symbols it is told to bring."""
+
+    share: Share | None
+    """What of the feed's symbols it brings; None where that is all of them."""
 
     async def run(self, sink: Sink, stop: asyncio.Event) -> None:
         """Reads until `stop` is set. Reconnects by itself; raises only on faults of its own configuration or code."""

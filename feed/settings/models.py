@@ -78,6 +78,8 @@ class Ingest(Section):
     host: Host = "127.0.0.1"
     admin_port: Port = 9401
     worker_id: WorkerId = ""
+    shards: Annotated[int, Field(ge=1, le=1_024), Unit("shares of the symbols")] = 1
+    ordinal: Annotated[int, Field(ge=0, le=65_535)] = 0
     stale_after_s: Seconds = 30.0
     connect_timeout_s: Seconds = 10.0
     backoff_min_s: Seconds = 0.5

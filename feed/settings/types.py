@@ -57,7 +57,11 @@ FeedName = Annotated[str, Field(pattern=rf"^(?:{FEED.pattern})$"), Allowed("feed
 Symbol = Annotated[
     str, Field(pattern=rf"^(?:{SYMBOL.pattern})$"), Allowed("symbols, each 1 to 64 of A-Z a-z 0-9 . _ / : ^ -")
 ]
-RedisUrl = Annotated[str, Field(pattern=r"^(?:rediss?|unix)://."), Allowed("a redis://, rediss:// or unix:// URL")]
+RedisUrl = Annotated[
+    str,
+    Field(pattern=r"^(?:rediss?(?:\+sentinel|\+cluster)?|unix)://."),
+    Allowed("a redis://, rediss:// or unix:// URL"),
+]
 WebSocketUrl = Annotated[
     str,
     AfterValidator(_reachable),

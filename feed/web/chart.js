@@ -117,6 +117,7 @@ export class Chart {
 
   #look(mode) {
     this.#mode = mode;
+    flag(this.#cell.chart, "mode", mode);
     this.#aim(null);
     this.#wordsAt = 0;
   }

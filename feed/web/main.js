@@ -31,20 +31,10 @@ const clock = new Clock();
 const summary = new Summary(document);
 const banner = new Banner(page);
 const table = new Table({
-  head: page.head,
-  body: page.rows,
-  template: page.template,
-  empty: page.empty,
-  onRemove: toggle,
-  onOpen: openChart,
+  head: page.head, body: page.rows, template: page.template, empty: page.empty, onRemove: toggle, onOpen: openChart,
 });
 const picker = new Picker({
-  input: page.search,
-  popup: page.popup,
-  list: page.options,
-  tally: page.tally,
-  all: page.addAll,
-  elsewhere: page.elsewhere,
+  input: page.search, popup: page.popup, list: page.options, tally: page.tally, all: page.addAll, elsewhere: page.elsewhere,
   chosen: (symbol) => view.symbols.includes(symbol),
   room: () => MAX_SYMBOLS - view.symbols.length,
   onToggle: toggle,
@@ -67,7 +57,6 @@ const reader = new Reader(page, {
 const operator = new Operator(page.operator, { headers: () => reader.headers });
 const lists = new Lists({ feeds, read: (feed) => symbolsOf(feed, reader.headers), onFault: unread });
 const tabs = new Tabs(page.tabs, (tab, before) => {
-  if (before === "chart") chart.close();
   if (before === "operator") operator.close();
   if (tab === "operator") operator.open();
   view.tab = tab;
@@ -76,7 +65,6 @@ const tabs = new Tabs(page.tabs, (tab, before) => {
 });
 const theme = new ThemeSwitch(page.theme, () => {
   inkChanged();
-  table.renew();
   chart.renew();
 });
 
@@ -169,6 +157,13 @@ async function offerOperator() {
 function signOut() {
   reader.forget();
   start(view.feed, readView(location.hash, feeds).symbols);
+}
+
+async function copyLink() {
+  view.named = true;
+  writeAddress();
+  await navigator.clipboard.writeText(location.href);
+  board.log("info", "The address of this view is on the clipboard", Date.now());
 }
 
 /** Sets the symbols of the page. `named` where the reader chose them: then the address says so. */
@@ -286,12 +281,7 @@ page.retry.addEventListener("click", () => {
   loadSymbols(view.symbols.length === 0);
 });
 page.leave.addEventListener("click", signOut);
-page.share.addEventListener("click", async () => {
-  view.named = true;
-  writeAddress();
-  await navigator.clipboard.writeText(location.href);
-  board.log("info", "The address of this view is on the clipboard", Date.now());
-});
+page.share.addEventListener("click", copyLink);
 addEventListener("hashchange", fromAddress);
 addEventListener("online", () => link.name === "waiting" && connection.open());
 listenToKeys({

@@ -7,6 +7,7 @@ import { multiples, niceStep, timeStep } from "./scale.js";
 const FONT = "11px system-ui, -apple-system, Roboto, sans-serif";
 const AXIS_HEIGHT = 22;
 const VOLUME_SHARE = 0.18;
+const LABEL_EVERY = 84;
 
 /** Where things lie: `left..right` by `top..bottom` for prices, volume below, labels to the right and at the foot. */
 export function layout(width, height, labelWidth) {
@@ -67,7 +68,7 @@ export class Plot {
       pen.fillText(format.price(price, digits), box.right + 9, y(price));
     }
     pen.textAlign = "center";
-    for (const ms of multiples(fromMs, toMs, timeStep(toMs - fromMs, (box.right - box.left) / 110))) {
+    for (const ms of multiples(fromMs, toMs, timeStep(toMs - fromMs, (box.right - box.left) / LABEL_EVERY))) {
       this.#line(x(ms), 0, x(ms), box.foot);
       if (x(ms) > 30 && x(ms) < box.right - 20) pen.fillText(format.clock(ms), x(ms), box.foot + AXIS_HEIGHT / 2 + 1);
     }
@@ -139,7 +140,7 @@ export class Plot {
       const to = breaks.has(ms) ? from : next ? x(next.ms) : Math.min(box.right, x(ms) + 40);
       // a side without an order has price 0
       if (!bp || !ap || to <= from) return;
-      pen.globalAlpha = 0.14;
+      pen.globalAlpha = 0.22;
       pen.fillRect(from, y(ap), to - from, Math.max(1, y(bp) - y(ap)));
       pen.globalAlpha = 0.6;
       pen.fillRect(from, y(ap) - 0.5, to - from, 1);
@@ -185,6 +186,8 @@ export class Plot {
 
   #label({ box, y, digits, ink: colors }, price, color) {
     const pen = this.#pen;
+    // a grid's label that this one would cut in half
+    pen.clearRect(box.right + 1, y(price) - 15, box.width - box.right, 30);
     pen.fillStyle = color;
     pen.beginPath();
     pen.roundRect(box.right + 3, y(price) - 9, box.width - box.right - 5, 18, 4);

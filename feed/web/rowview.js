@@ -3,7 +3,7 @@
 import { cells, draw, flag, put } from "./cell.js";
 import * as format from "./format.js";
 import { HOPS, TREND_STEP_MS } from "./row.js";
-import { drawTrend } from "./trend.js";
+import { trendLine } from "./trend.js";
 
 const GAP_SHOWN_MS = 15_000;
 const MEASURES_MS = 250;
@@ -31,7 +31,7 @@ export class RowView {
   }
 
   /** Draws what changed since the last time; rates, delays and age a few times a second. True if there was anything. */
-  update(row, nowMs, scaleUs, trendSize) {
+  update(row, nowMs, scaleUs) {
     const changed = this.#drawn !== row.version;
     if (changed) this.#prices(row, nowMs);
     this.#flash(nowMs - this.#flashedAt);
@@ -39,14 +39,8 @@ export class RowView {
     this.#measuredAt = nowMs;
     row.measure(nowMs);
     this.#measures(row, nowMs, scaleUs);
-    this.#trend(row, nowMs, trendSize);
+    this.#trend(row, nowMs);
     return true;
-  }
-
-  /** The next update draws everything: colours or sizes are others. */
-  renew() {
-    this.#trended = "";
-    this.#measuredAt = -Infinity;
   }
 
   #flash(sinceMs) {
@@ -101,11 +95,16 @@ export class RowView {
     }
   }
 
-  #trend(row, nowMs, size) {
+  #trend(row, nowMs) {
     const step = Math.floor(nowMs / TREND_STEP_MS);
     const key = `${step} ${row.trend.at(-1)?.price}`;
-    if (key === this.#trended || row.trend.length === 0) return;
-    if (drawTrend(this.cell.trend, row.trend, step, size)) this.#trended = key;
+    if (key === this.#trended) return;
+    this.#trended = key;
+    const line = trendLine(row.trend, step);
+    const { trend, edge, area } = this.cell;
+    flag(trend, "direction", line?.rising ? "up" : "down");
+    edge.setAttribute("d", line?.edge ?? "");
+    area.setAttribute("d", line?.area ?? "");
   }
 
   #quote({ quote, spread, digits }) {

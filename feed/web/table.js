@@ -3,9 +3,12 @@
 import { RowView } from "./rowview.js";
 import { ordered, pressed } from "./sorting.js";
 
+// Every other frame of a usual screen: nobody reads prices faster, and each frame with a change costs as much again.
+const DRAW_EVERY_MS = 30;
 // What a frame may take of the page's own work, and how many rows it may change: the browser lays out and paints each.
 const BUDGET_MS = 3;
-const ROWS_A_FRAME = 6;
+const ROWS_A_FRAME = 5;
+const UNSEEN_A_FRAME = 2;
 // Out of sight rows are brought up to date too, but in turn: each about once a second.
 const ROUND_MS = 1000;
 const SORT_EVERY_MS = 1500;
@@ -23,13 +26,12 @@ export class Table {
   #scaleUs = SCALE_MIN_US;
   #sort = null;
   #sortedAt = 0;
-  #size = null;
   #moved = true;
 
   constructor({ head, body, template, empty, onRemove, onOpen }) {
     Object.assign(this, { head, body, template, empty, onRemove, onOpen });
     head.addEventListener("click", ({ target }) => this.#pressed(target.closest("[data-sort]")?.dataset.sort));
-    addEventListener("resize", () => this.renew());
+    addEventListener("resize", () => (this.#moved = true), { passive: true });
     addEventListener("scroll", () => (this.#moved = true), { passive: true });
   }
 
@@ -44,13 +46,14 @@ export class Table {
 
   /** Draws what is seen and changed, until the frame's share of time is used up; the rest is first in the next one. */
   frame(board, nowMs, clock = performance) {
+    if (nowMs - this.#framedAt < DRAW_EVERY_MS && nowMs >= this.#framedAt) return;
     const deadline = clock.now() + BUDGET_MS;
     this.#make(deadline, clock);
     if (this.#unmade.length === 0 && this.#mayArrange(nowMs)) this.#arrange(board, nowMs);
     this.#sight();
-    this.#turn = this.#draw(board, nowMs, this.#seen, this.#seen.length, this.#turn, deadline, clock);
+    this.#turn = this.#draw(board, nowMs, this.#seen, this.#seen.length, this.#turn, ROWS_A_FRAME, deadline, clock);
     const due = Math.ceil((this.#all.length * Math.min(nowMs - this.#framedAt, ROUND_MS)) / ROUND_MS);
-    this.#round = this.#draw(board, nowMs, this.#all, due, this.#round, deadline, clock);
+    this.#round = this.#draw(board, nowMs, this.#all, due, this.#round, UNSEEN_A_FRAME, deadline, clock);
     this.#framedAt = nowMs;
   }
 
@@ -62,25 +65,19 @@ export class Table {
     this.#scaleUs = 2 * most;
   }
 
-  renew() {
-    this.#size = null;
-    this.#moved = true;
-    for (const view of this.#views.values()) view.renew();
-  }
-
   clear() {
     for (const [symbol, view] of this.#views) this.#drop(symbol, view);
     this.#unmade = [];
   }
 
-  /** From `turn` on, at most `most` views, in turn; returns where to go on. */
-  #draw(board, nowMs, views, most, turn, deadline, clock) {
+  /** From `turn` on, at most `most` views in turn, of which `changes` may have something new; returns where to go on. */
+  #draw(board, nowMs, views, most, turn, changes, deadline, clock) {
     let at = turn;
     let changed = 0;
-    for (let i = 0; i < most && changed < ROWS_A_FRAME && clock.now() < deadline; i += 1) {
+    for (let i = 0; i < most && changed < changes && clock.now() < deadline; i += 1) {
       at = (at + 1) % views.length;
       const row = board.rows.get(views[at].symbol);
-      if (row && views[at].update(row, nowMs, this.#scaleUs, this.#size)) changed += 1;
+      if (row && views[at].update(row, nowMs, this.#scaleUs)) changed += 1;
     }
     return at;
   }
@@ -123,13 +120,6 @@ export class Table {
     const first = Math.max(0, Math.floor((-NEAR_PX - top) / each)) * abreast;
     const last = Math.ceil((innerHeight + NEAR_PX - top) / each) * abreast;
     this.#seen = [...rows].slice(first, Math.max(first, last)).map((row) => this.#views.get(row.dataset.symbol));
-    this.#size ??= this.#trendSize();
-  }
-
-  /** All rows have the same line of the last minute, but on narrow screens another size. */
-  #trendSize() {
-    const { trend } = this.#all[0].cell;
-    return { width: trend.clientWidth, height: trend.clientHeight };
   }
 
   #pressed(column) {

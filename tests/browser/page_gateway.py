@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.gateway import WEB, Client, FakeGateway, Message
+from tests.fakes.gateway import WEB, Client, FakeGateway, Message, now_us
 
 
 class PageGateway(FakeGateway):
@@ -43,9 +43,15 @@ class PageGateway(FakeGateway):
 
     async def bar(self, symbol: str, kind: str, start: str, **values: Any) -> None:
         """Publishes a bar of kind `bars` or `bars1s` that began at `start`, RFC 3339."""
-        marked = {"kind": kind} if kind == "bars1s" else {}
+        log = self.log.setdefault(f"{kind}:{symbol}", [])
         whole = {"o": 10, "h": 12, "l": 9, "c": 11, "v": 100, "n": 5, "vw": 10.5, **values}
-        await self.tick("b", symbol, **whole, **marked, t=start)
+        marked = {"kind": kind} if kind == "bars1s" else {}
+        here = now_us()
+        stamps = {"ti": here - 900, "tp": here - 700, "tg": here - 400, "tw": here}
+        log.append({"T": "b", "S": symbol, **whole, "t": start, "q": len(log) + 1, **marked, **stamps})
+        for client in list(self.clients):
+            if f"{kind}:{symbol}" in client and not client.ws.closed:
+                await client.send(dict(log[-1]))
 
     async def _file(self, request: web.Request) -> web.FileResponse:
         name = request.match_info["name"]

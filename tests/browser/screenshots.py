@@ -41,7 +41,7 @@ class Studio:
             page = context.new_page()
             page.set_default_timeout(PATIENCE_MS)
             page.goto(self.url)
-            page.wait_for_function("document.querySelector('[data-cell=pill]').dataset.tone === 'good'")
+            page.wait_for_function("() => document.querySelector('[data-cell=pill]').dataset.tone === 'good'")
             if not pose(page):
                 return None
             path = self.out / f"{name}.png"

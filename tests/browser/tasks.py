@@ -11,6 +11,7 @@ _FRAME = "FireAnimationFrame"
 
 Event = Mapping[str, Any]
 Thread = tuple[int, int]
+Span = tuple[float, float]
 
 
 class Smoothness(NamedTuple):
@@ -40,7 +41,7 @@ def smoothness(trace: bytes) -> Smoothness:
     """Of the renderer's main thread that did most. A trace has one for each page and frame of another site."""
     events = json.loads(trace)["traceEvents"]
     mains = set(_main_threads(events))
-    tasks: dict[Thread, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    tasks: dict[Thread, dict[str, list[Span]]] = defaultdict(lambda: defaultdict(list))
     frames: dict[Thread, list[float]] = defaultdict(list)
     for event in events:
         thread = event["pid"], event["tid"]
@@ -53,7 +54,7 @@ def smoothness(trace: bytes) -> Smoothness:
     if not tasks:
         raise ValueError("the trace has no task of a main thread")
     # both names may tell of one task: what is told most often is told of all
-    told = {thread: sorted(max(named.values(), key=lambda each: len(each))) for thread, named in tasks.items()}
+    told = {thread: sorted(_most(named)) for thread, named in tasks.items()}
     thread = max(told, key=lambda each: sum(dur for _, dur in told[each]))
     drawing = _holding(told[thread], frames[thread])
     starts = [start for start, _ in told[thread]]
@@ -67,7 +68,11 @@ def _main_threads(events: Iterable[Event]) -> Iterator[Thread]:
             yield event["pid"], event["tid"]
 
 
-def _holding(tasks: list[tuple[float, float]], moments: list[float]) -> Iterator[float]:
+def _most(named: Mapping[str, list[Span]]) -> list[Span]:
+    return max(named.values(), key=len)
+
+
+def _holding(tasks: list[Span], moments: list[float]) -> Iterator[float]:
     """Durations of the tasks in which one of the moments lies."""
     waiting = iter(sorted(moments))
     moment = next(waiting, None)

@@ -5,22 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.page_gateway import PageGateway
+from tests.browser.modules import Run, modules
 
 
 @pytest.fixture(scope="module")
-def run(browser: Any) -> Iterator[Any]:
-    """Runs a JavaScript expression in which the named modules are at hand, and returns its value."""
-    with PageGateway([]).in_thread() as gateway:
-        page = browser.new_page()
-        page.goto(f"{gateway.url}/#feed=sim&symbols=")
-
-        def evaluate(expression: str, *names: str) -> Any:
-            imports = "".join(f"const {name} = await import('/web/{name}.js');" for name in names)
-            return page.evaluate(f"async () => {{ {imports} return {expression}; }}")
-
+def run(browser: Any) -> Iterator[Run]:
+    with modules(browser) as evaluate:
         yield evaluate
-        page.close()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +42,14 @@ def run(browser: Any) -> Iterator[Any]:
         ("age(600000)", "10 min"),
         ("age(7200000)", "2 h"),
         ("age(172800000)", "2 d"),
+        ("percent(0.01234)", "+1.23 %"),
+        ("percent(-0.5)", "−50.00 %"),
+        ("percent(0.000004)", "0.00 %"),
+        ("change(0.25, 2)", "+0.25"),
+        ("change(-1234.5, 1)", "−1,234.5"),
+        ("change(0, 2)", "0.00"),
+        ("count(1, 'stream')", "1 stream"),
+        ("count(1200, 'tick')", "1,200 ticks"),
     ],
 )
 def test_numbers_read_as_prices_do(run: Any, expression: str, text: str) -> None:

@@ -63,7 +63,24 @@ def test_nothing_is_known_before_anybody_tells(run: Run) -> None:
     for bodies in ([body(0)], [body(0), body(1)]):
         found = standing(run, *bodies)
         assert {stat["tone"] for title, stat in found.items() if title not in ("Deliveries", "Ticks in")} == {"none"}
-    assert run("panels.verdict([{ title: 'a', tone: 'none' }])") == {"tone": "none", "text": "Nothing is told yet"}
+
+
+@pytest.mark.parametrize(
+    ("tones", "ready", "tone", "text"),
+    [
+        (["none", "none"], [True], "none", "Nothing is told yet"),
+        (["good", "plain"], [True, True], "good", "Fresh, complete, delivered"),
+        (["good", "none"], [True], "good", "Fresh, complete, delivered"),
+        (["warn", "good"], [True], "warn", "Worth a look: stat 0"),
+        (["good", "good"], [True, False], "warn", "Worth a look: 1 of 2 processes not ready"),
+        (["warn", "bad", "bad"], [False], "bad", "Needs somebody: stat 1, stat 2"),
+    ],
+)
+def test_one_sentence_for_all(run: Run, tones: list[str], ready: list[bool], tone: str, text: str) -> None:
+    standing = [{"title": f"stat {number}", "tone": each} for number, each in enumerate(tones)]
+    processes = [{"ready": each} for each in ready]
+    said = run("panels.verdict(given.standing, given.processes)", {"standing": standing, "processes": processes})
+    assert said == {"tone": tone, "text": text}
 
 
 TROUBLE = [

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feed.bus.beats import EXPIRES_S, HEARS_ALL, Beat, Silent, Sources, pack_beat, unpack_beat
+from feed.core.shards import Share
 
 SETS = st.none() | st.frozensets(st.sampled_from(["A", "B", "C"]))
 AB, B, C = frozenset("AB"), frozenset("B"), frozenset("C")
@@ -20,10 +21,27 @@ def test_a_beat_is_read_as_it_was_written(worker: str, silent: Silent) -> None:
 
 def test_a_newer_workers_beat_may_say_more() -> None:
     assert unpack_beat(msgpack.packb(["w", ["A"], {"more": 1}])) == Beat("w", frozenset("A"))
+    assert unpack_beat(msgpack.packb(["w", [], [0, 2, ["A"]], 7])) == Beat("w", HEARS_ALL, Share(0, 2, frozenset("A")))
+
+
+@given(st.text(), st.none() | st.frozensets(st.text()), st.frozensets(st.text(), min_size=1))
+def test_a_share_is_read_as_it_was_written(worker: str, silent: Silent, symbols: frozenset[str]) -> None:
+    beat = Beat(worker, silent, Share(1, 3, symbols))
+    assert unpack_beat(pack_beat(beat)) == beat
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\xc1", msgpack.packb(5), msgpack.packb(["w"]), msgpack.packb([1, None]), msgpack.packb(["w", [1]])]
+    "data",
+    [
+        b"",
+        b"\xc1",
+        msgpack.packb(5),
+        msgpack.packb(["w"]),
+        msgpack.packb([1, None]),
+        msgpack.packb(["w", [1]]),
+        msgpack.packb(["w", [], [0]]),
+        msgpack.packb(["w", [], [0, 2, [1]]]),
+    ],
 )
 def test_what_is_no_beat(data: bytes) -> None:
     with pytest.raises(ValueError, match="unreadable beat"):
@@ -104,3 +122,47 @@ def test_what_was_told_last_is_what_the_living_say(story: list[tuple[float, str 
             expected = {s for s in "ABC" if all(silent is None or s in silent for silent in living)}
             assert sources.stale == (None if all(silent is None for silent in living) else expected)
     assert sources.workers <= 3
+
+
+FIRST, SECOND = Share(0, 2, frozenset("AC")), Share(1, 2, frozenset("BD"))
+
+
+@pytest.mark.parametrize(
+    ("beats", "stale"),
+    [
+        ([Beat("w1", HEARS_ALL, FIRST), Beat("w2", HEARS_ALL, SECOND)], HEARS_ALL),
+        ([Beat("w1", frozenset("A"), FIRST), Beat("w2", HEARS_ALL, SECOND)], frozenset("A")),
+        ([Beat("w1", frozenset("A"), FIRST), Beat("w3", HEARS_ALL, FIRST), Beat("w2", HEARS_ALL, SECOND)], HEARS_ALL),
+        ([Beat("w1", None, FIRST), Beat("w2", HEARS_ALL, SECOND)], frozenset("AC")),
+        ([Beat("w1", None, FIRST), Beat("w2", None, SECOND)], None),
+        ([Beat("w1", frozenset("AC"), FIRST), Beat("w2", frozenset("BD"), SECOND)], None),
+        ([Beat("w1", None, FIRST), Beat("w2", HEARS_ALL, SECOND), Beat("old", HEARS_ALL)], HEARS_ALL),
+        ([Beat("w1", None, FIRST), Beat("w2", HEARS_ALL, SECOND), Beat("old", frozenset("C"))], frozenset("C")),
+    ],
+)
+def test_a_share_is_heard_by_its_own_workers(beats: list[Beat], stale: Silent) -> None:
+    sources = listening()
+    for beat in beats:
+        sources.heard(beat, EXPIRES_S)
+    assert sources.judge(EXPIRES_S)
+    assert sources.stale == stale
+
+
+def test_a_share_whose_workers_are_all_gone_is_stale() -> None:
+    sources = listening()
+    sources.heard(Beat("w1", HEARS_ALL, FIRST), EXPIRES_S)
+    sources.heard(Beat("w2", HEARS_ALL, SECOND), EXPIRES_S)
+    assert sources.judge(EXPIRES_S)
+    sources.heard(Beat("w2", HEARS_ALL, SECOND), 2 * EXPIRES_S + 0.1)
+    assert sources.judge(2 * EXPIRES_S + 0.1)
+    assert sources.stale == FIRST.symbols
+
+
+def test_symbols_that_are_dealt_otherwise_are_not_waited_for_in_their_old_share() -> None:
+    sources = listening()
+    sources.heard(Beat("w1", HEARS_ALL, Share(0, 1, frozenset("ABX"))), EXPIRES_S)
+    assert sources.judge(EXPIRES_S)
+    sources.heard(Beat("w1", HEARS_ALL, FIRST), 3 * EXPIRES_S)
+    sources.heard(Beat("w2", HEARS_ALL, SECOND), 3 * EXPIRES_S)
+    sources.judge(3 * EXPIRES_S)
+    assert sources.stale == HEARS_ALL

@@ -12,9 +12,8 @@ from feed.bus.embedded import EmbeddedServer, ask, servers
 from feed.bus.errors import BusRefused
 from feed.bus.publisher import Publisher
 from feed.bus.store import Store
-from feed.bus.subscriber import Subscriber
 from feed.core.streams import START, Stream
-from feed.settings import Values
+from tests.bus.alone import reader
 from tests.bus.ear import Ear
 from tests.bus.script import Script
 from tests.bus.test_flow import A, Bus, flow, running, trade
@@ -289,10 +288,10 @@ def test_a_user_who_may_not_ask_goes_on_without() -> None:
             raise BusRefused(f"NOPERM no permissions to run {command[0]}")
 
     async def main() -> None:
-        subscriber = Subscriber(Values(), Ear())
+        one = reader(Ear())
         with capture_logs() as lines:
             for _ in range(3):
-                assert not await subscriber._read_info(Closed())  # type: ignore[arg-type]
+                assert not await one._read_info(Closed())  # type: ignore[arg-type]
         assert [(line["event"], line["log_level"]) for line in lines] == [("redis_info_refused", "info")]
 
     asyncio.run(main())

@@ -4,7 +4,7 @@ from structlog.testing import capture_logs
 
 from feed.bus import names
 from feed.bus.beats import HEARS_ALL, Beat, Silent, pack_beat
-from feed.bus.hearing import SHOWN, Hearing
+from feed.bus.hearing import SHOWN, Hearing, Workers
 from tests.bus.ear import Ear
 
 FEED = "heard"
@@ -15,7 +15,7 @@ MANY = frozenset(f"S{number}" for number in range(9))
 def told(*said: tuple[float, Silent | str]) -> list[tuple[object, ...]]:
     """The lines about one worker's beats, each at its second; "nothing" for a second without one."""
     hearing = Hearing(Ear())
-    hearing.want(FEED, 0.0)
+    hearing.want(f"feed:{FEED}:worker".encode(), Workers(FEED), 0.0)
     with capture_logs() as lines:
         for at, silent in said:
             if isinstance(silent, str):
@@ -52,7 +52,7 @@ def test_silent_symbols_are_told_apart_from_a_silent_feed() -> None:
 
 def test_of_many_symbols_a_few_are_named() -> None:
     hearing = Hearing(Ear())
-    hearing.want(FEED, 0.0)
+    hearing.want(f"feed:{FEED}:worker".encode(), Workers(FEED), 0.0)
     with capture_logs() as lines:
         hearing.take(CHANNEL, pack_beat(Beat("w", MANY)), 3.0, 3.0)
     assert [(line["silent"], line["symbols"]) for line in lines] == [(9, sorted(MANY)[:SHOWN])]

@@ -10,8 +10,11 @@ import redis
 
 from feed.bus import names
 from feed.bus.errors import BusDown, BusRefused
-from feed.bus.publisher import MAX_CALLS, Publisher
+from feed.bus.masters import OWN
+from feed.bus.outlet import MAX_CALLS
+from feed.bus.publisher import Publisher
 from feed.bus.replies import Command, Taker
+from feed.bus.topology import Topology
 from feed.core.streams import Stream
 from feed.settings import Values
 from tests.bus.test_flow import A, Bus, flow, trade
@@ -64,7 +67,8 @@ class Redis:
 async def serving(**publish: Any) -> AsyncIterator[tuple[Publisher, Redis, "asyncio.Task[None]"]]:
     publisher = Publisher(Values.model_validate({"publish": publish}), "t", frozenset({"trades"}))
     link = Redis()
-    task = asyncio.create_task(publisher._serve(link))  # type: ignore[arg-type]
+    publisher.spread(Topology.single(OWN))
+    task = asyncio.create_task(publisher.outlet_at(OWN).serve(link))  # type: ignore[arg-type]
     try:
         yield publisher, link, task
     finally:
@@ -81,7 +85,7 @@ def ids(command: Command) -> list[int]:
 
 
 def test_a_stream_does_not_wait_for_another_and_has_one_call_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("feed.bus.publisher.BEAT_S", 1_000.0)  # which would wake whoever overslept
+    monkeypatch.setattr("feed.bus.roll.BEAT_S", 1_000.0)  # which would wake whoever overslept
 
     async def main() -> None:
         async with serving() as (publisher, link, _):
@@ -131,11 +135,11 @@ def test_a_refusal_ends_the_link_and_the_call_goes_again_with_its_number() -> No
             await link.until(lambda: len(link.under_way) == 2)
             (_, first, refused), (_, second, _) = link.under_way
             refused(BusRefused("OOM no room"))
-            publisher._wake.set()  # as a link does at its end
+            publisher.outlet_at(OWN).wake()  # as a link does at its end
             with pytest.raises(BusDown, match="publish refused: OOM no room"):
                 await asyncio.wait_for(task, 10.0)
             again = Redis()
-            other = asyncio.create_task(publisher._serve(again))  # type: ignore[arg-type]
+            other = asyncio.create_task(publisher.outlet_at(OWN).serve(again))  # type: ignore[arg-type]
             await again.until(lambda: len(again.under_way) == 2)
             assert [command[9] for _, command, _ in again.under_way] == [first[9], second[9]]
             assert {command[7] for _, command, _ in again.under_way}.isdisjoint({first[7], second[7]}), (
@@ -181,7 +185,8 @@ class LastWords(Redis):
 def test_what_redis_said_before_its_end_is_read_before_it_is_written_to() -> None:
     async def main() -> None:
         publisher, link = Publisher(Values(), "t", frozenset({"trades"})), LastWords()
-        task = asyncio.create_task(publisher._serve(link))  # type: ignore[arg-type]
+        publisher.spread(Topology.single(OWN))
+        task = asyncio.create_task(publisher.outlet_at(OWN).serve(link))  # type: ignore[arg-type]
         publisher.offer(trade("A", 1))
         await link.until(lambda: link.channels == [channel("A")])
         publisher.offer(trade("B", 1))

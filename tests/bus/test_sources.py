@@ -11,9 +11,11 @@ from prometheus_client import REGISTRY
 
 from feed.bus.beats import HEARS_ALL, Beat, Silent, pack_beat
 from feed.bus.embedded import EmbeddedServer
+from feed.bus.hearing import Workers
 from feed.bus.publisher import Publisher
 from feed.bus.subscriber import Subscriber
 from feed.settings import Values
+from tests.bus.alone import reader
 from tests.bus.ear import Ear
 from tests.bus.two_publishers import Clock
 
@@ -160,9 +162,9 @@ def test_a_pause_that_the_connection_outlives_says_nothing_of_the_source(
     """A Redis, or this process, stood still: what waited comes in any order, the worker's beat after others."""
     assert redis_url
     ear, clock = Told(), Clock(0.0)
-    monkeypatch.setattr("feed.bus.subscriber.time", clock)
-    subscriber = Subscriber(Values(), ear)
-    subscriber.want_workers(FEED)
+    monkeypatch.setattr("feed.bus.reader.time", clock)
+    one = reader(ear)
+    one.want_workers(f"feed:{FEED}:worker".encode(), Workers(FEED))
     ours = [b"message", b"feed:heartbeat", b""]
     theirs = [b"message", f"feed:{FEED}:worker".encode(), pack_beat(Beat("w1", HEARS_ALL))]
 
@@ -170,7 +172,7 @@ def test_a_pause_that_the_connection_outlives_says_nothing_of_the_source(
              (7.2, ours), (7.7, ours)]  # fmt: skip
     for clock.now, push in story:
         # whoever wakes first: the task that works, or the one that reads
-        subscriber._hearing.judge(clock.now, subscriber._heard)
-        subscriber._pushed([push])
+        one.hearing.judge(clock.now, one.heard)
+        one._pushed([push])
     assert ear.words == [HEARS_ALL, None]
     assert clock.now == 7.7, "3 s after it beat last, and not before"

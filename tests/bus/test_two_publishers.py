@@ -143,7 +143,8 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.parametrize("contiguous", [True, False], ids=["contiguous", "not contiguous"])
 def test_whatever_happens(redis_url: str, contiguous: bool, stories: int, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr("feed.bus.publisher.time", clock)
+    for module in ("publisher", "outlet"):
+        monkeypatch.setattr(f"feed.bus.{module}.time", clock)
     machine = type("Machine", (Machine,), {"url": redis_url, "contiguous": contiguous, "clock": clock})
     with capture_logs():
         run_state_machine_as_test(

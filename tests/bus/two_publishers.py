@@ -12,9 +12,12 @@ import redis
 from feed.bus import names
 from feed.bus.entry import pack_int, unpack
 from feed.bus.lane import Call, Lane
+from feed.bus.masters import OWN
+from feed.bus.outlet import Outlet
 from feed.bus.publisher import Publisher
 from feed.bus.replies import Command
 from feed.bus.script import SCRIPT
+from feed.bus.topology import Topology
 from feed.core.streams import Stream
 from feed.core.ticks import Gap, Trade
 from feed.settings import Values
@@ -66,6 +69,10 @@ class Worker:
     inbox: deque[Print] = field(default_factory=deque)
     holds: dict[int, Print] = field(default_factory=dict)
     away: bool = False
+
+    @property
+    def outlet(self) -> Outlet:
+        return self.publisher.outlet_at(OWN)
 
 
 class Scene:
@@ -122,6 +129,10 @@ class Scene:
             if tick.serial <= self._reached:
                 self.too_late.add(tick.serial)
             worker.publisher.offer(tick.tick())
+            lane = self._lane(worker)
+            if lane is not None and not lane.registered:  # there is no directory here to be entered into
+                lane.registered = True
+                worker.publisher.place(lane)
 
     def loses_venue(self, worker: Worker) -> None:
         """What was under way to it is gone, and it connects anew."""
@@ -143,31 +154,29 @@ class Scene:
             serial = int(_price(lane._runs[0].items[0].data))
             assert lane.drop_oldest()
             worker.holds.pop(serial, None)
-            if lane.call is None and not lane.waiting:
-                worker.publisher._ready.pop(lane, None)
+            worker.outlet.drop(lane)
 
     def publish(self, worker: Worker, fate: str = "answered") -> bool:
         """One round of calls. `fate`: answered; unanswered (it was run); lost; late (to be run some time). Whether
         there was one."""
-        publisher = worker.publisher
-        lanes = [] if worker.away else publisher._due(self.clock.now)
+        outlet = worker.outlet
+        lanes = [] if worker.away else outlet.due(self.clock.now)
         if not lanes:
             return False
         (lane,) = lanes
-        call = publisher._call_of(lane)
-        link = publisher._link
+        call = outlet.call_of(lane)
+        link = outlet.link
         assert link is not None
-        publisher._under_way += 1
-        command = publisher._terms.command(self.sha, link.run_id, lane, call, pack_int(1), self.clock.now)
+        outlet.asked(lane)
+        command = outlet._terms.command(self.sha, link.run_id, lane, call, pack_int(1), self.clock.now)
         if fate == "late":
             self.late.append(command)
         reply = self.redis.execute_command(*command) if fate in ("answered", "unanswered") else None
         if fate == "answered":
-            publisher._answered(link, lane, call, reply)
+            outlet.answered(link, lane, call, reply)
             self._settled(worker, call, reply)
         else:
-            publisher._ready[lane] = None
-            publisher._take_up(Connection(f"run-{self.run}"))  # type: ignore[arg-type]
+            outlet.take_up(Connection(f"run-{self.run}"))  # type: ignore[arg-type]
         return True
 
     def arrives(self) -> None:
@@ -181,7 +190,7 @@ class Scene:
         self.late.clear()
         for worker in self.workers:
             if not worker.away:
-                worker.publisher._take_up(Connection(f"run-{self.run}"))  # type: ignore[arg-type]
+                worker.outlet.take_up(Connection(f"run-{self.run}"))  # type: ignore[arg-type]
 
     def loses_redis(self, worker: Worker) -> None:
         """For longer than its peer waits for anybody."""
@@ -190,7 +199,7 @@ class Scene:
     def finds_redis(self, worker: Worker) -> None:
         if worker.away:
             worker.away = False
-            worker.publisher._take_up(Connection(f"run-{self.run}"))  # type: ignore[arg-type]
+            worker.outlet.take_up(Connection(f"run-{self.run}"))  # type: ignore[arg-type]
 
     def passes(self, seconds: float) -> None:
         """Time goes by. Whoever has something to say and is not held says it first."""
@@ -198,7 +207,7 @@ class Scene:
         while True:
             while sum(self.publish(worker) for worker in self.workers):
                 pass
-            due = [lane.held_until for worker in self.workers if not worker.away for lane in worker.publisher._held]
+            due = [lane.held_until for worker in self.workers if not worker.away for lane in worker.outlet._held]
             if not due or min(due) > until:
                 break
             self.clock.now = max(self.clock.now, min(due))
@@ -248,8 +257,10 @@ class Scene:
         )
         self.clock.now += 0.001  # call numbers rise with the time of birth
         publisher = Publisher(values, "t", frozenset({"trades"} if self.contiguous else ()))
-        publisher._take_up(Connection(f"run-{self.run}"))  # type: ignore[arg-type]
-        return Worker(name, publisher)
+        publisher.spread(Topology.single(OWN))
+        worker = Worker(name, publisher)
+        worker.outlet.take_up(Connection(f"run-{self.run}"))  # type: ignore[arg-type]
+        return worker
 
 
 def _price(data: bytes) -> float:

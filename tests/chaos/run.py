@@ -15,12 +15,14 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.audience import audience_of
 from tests.chaos.checker import check_directory
+from tests.chaos.cluster_faults import FAULTS as CLUSTER_FAULTS
+from tests.chaos.cluster_stage import ClusterStage
 from tests.chaos.faults import FAULTS
 from tests.chaos.report import Report
 from tests.chaos.stage import REPLAY_SPEED, Stage
@@ -53,19 +55,22 @@ class Round:
         recording: Sequence[Path] = (),
         pauses_s: tuple[float, float] = PAUSES_S,
     ) -> None:
-        """`pauses_s` is how long to wait after each fault, at least and at most."""
+        """`mode` is one of MODES, or a server of which there shall be a cluster. `pauses_s` is how long to wait after
+        each fault, at least and at most."""
         self.directory = directory
         self.faults = list(faults)
         self.problems: list[str] = []
         self.findings: list[Finding] = []
         self.told: dict[str, dict[str, int]] = {}
         self._mode, self._seed, self._recording = mode, seed, recording
+        self._faults: Mapping[str, Callable[[Any, random.Random], str]] = FAULTS if mode in MODES else CLUSTER_FAULTS
         self._chance = random.Random(seed)
         self._pauses_s = pauses_s
 
     def run(self, report: Report, say: Say) -> None:
         """Raises TimeoutError where it does not come to an end."""
-        with Stage(self.directory, self._mode, self._seed, recording=self._recording) as stage:
+        made = Stage if self._mode in MODES else ClusterStage
+        with made(self.directory, self._mode, self._seed, recording=self._recording) as stage:
             if not stage.recorded:
                 stage.open_market()
             stage.admit(audience_of(stage.symbols, quotes=not stage.recorded))
@@ -87,7 +92,7 @@ class Round:
             for name in self.faults:
                 time.sleep(self._chance.uniform(*self._pauses_s))
                 began_ns = time.time_ns()
-                note = FAULTS[name](stage, self._chance)
+                note = self._faults[name](stage, self._chance)
                 log.write(json.dumps([began_ns, name, time.time_ns(), note]) + "\n")
                 log.flush()
                 say(f"{name}: {note}")

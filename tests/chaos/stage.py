@@ -60,7 +60,7 @@ class Stage:
 
     def __enter__(self) -> Self:
         try:
-            self._stack.enter_context(self.redis)
+            self._begin()
             self.venue = self._started("venue", *self._venue())
             listening = self.venue.await_line("listening").split()
             self._venue_url = next(word for word in listening if word.startswith("ws://"))
@@ -72,6 +72,9 @@ class Stage:
             self._stack.close()
             raise
         return self
+
+    def _begin(self) -> None:
+        self._stack.enter_context(self.redis)
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None

@@ -1,0 +1,294 @@
+"""Reads streams off one master's pub/sub, each in order, with what a lost connection left out read from the log."""
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from secrets import token_urlsafe
+from typing import Any, Final, Protocol
+
+import structlog
+
+from feed.bus import log as logs
+from feed.bus.catching_up import CatchingUp
+from feed.bus.connect import Link
+from feed.bus.entry import unpack_message
+from feed.bus.errors import BusDown, BusRefused
+from feed.bus.hearing import LULL_S, Hearing, Workers
+from feed.bus.heartbeat import Heartbeat
+from feed.bus.masters import Masters
+from feed.bus.outlet import PASSES_S
+from feed.bus.presence import Presence
+from feed.bus.pubsub import SHARDED, WHOLE
+from feed.bus.reading import Listener, Phase, Reading
+from feed.bus.server_info import SECTIONS
+from feed.bus.server_info import parse as parse_info
+from feed.bus.subscriber_meters import SubscriberMeters
+from feed.bus.topology import Node, Topology
+from feed.core.backoff import delay_s
+
+BEAT_S: Final = 1.0
+# Every gateway hears its own beat each second. Silence means that the bus is gone, whatever the TCP connection says.
+SILENCE_S: Final = 3.0
+# Notices of new symbols may be lost with a connection; the directory itself is the truth.
+DIRECTORY_S: Final = 10.0
+INFO_S: Final = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class Owner(Protocol):
+    """Whose streams a reader reads."""
+
+    def astray(self) -> None:
+        """Something suggests that the masters are others by now."""
+        ...
+
+    def linked(self) -> None:
+        """A reader came up, or went down."""
+        ...
+
+
+class Reader:
+    """What is wanted of one master, subscribed over one connection, asked for over another.
+
+    All work goes through one recovery path: a connection that fails or falls silent is thrown away, all that is wanted
+    is subscribed anew, and each stream is read from the log from where it stood.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        masters: Masters,
+        owner: Owner,
+        listener: Listener,
+        meters: SubscriberMeters,
+        heartbeat: str,
+        name: str,
+    ) -> None:
+        """`heartbeat` is a channel of this master's; `name` shows in CLIENT LIST."""
+        self._name = name
+        self._presence = Presence(role="subscriber", **({"server": str(node)} if masters.sharded else {}))
+        self.up = False
+        self.heard = time.monotonic()
+        self.hearing = Hearing(listener)
+        self._node = node
+        self._masters = masters
+        self._owner = owner
+        self._listener = listener
+        self._meters = meters
+        self._beats = heartbeat.encode()
+        self._words = SHARDED if masters.sharded else WHOLE
+        self._readings: dict[bytes, Reading] = {}
+        self._directories: dict[bytes, str] = {}
+        self._stale_directories: set[str] = set()
+        self._subscribed: set[bytes] = set()
+        self._behind = CatchingUp(self._readings, listener, meters, sharded=masters.sharded)
+        self._wake = asyncio.Event()
+        self._failures = 0
+        self._heartbeat = Heartbeat(token_urlsafe(6))
+        self._info_refused = False
+
+    def want(self, channel: bytes, reading: Reading) -> None:
+        """Begins to read a stream, or goes on where another reader left it."""
+        reading.restart()
+        self._readings[channel] = reading
+        self._subscribed.discard(channel)  # subscribed or not, a new confirmation is what starts the reading
+        self._wake.set()
+
+    def unwant(self, channel: bytes) -> Reading | None:
+        """Stops reading a stream; nothing of it reaches the listener after this call."""
+        self._wake.set()
+        return self._readings.pop(channel, None)
+
+    def want_directory(self, channel: bytes, feed: str) -> None:
+        """Begins to follow a feed's symbols."""
+        self._directories[channel] = feed
+        self._stale_directories.add(feed)
+        self._wake.set()
+
+    def want_workers(self, channel: bytes, workers: Workers) -> None:
+        """Begins to follow whether the feed's workers hear their source. What they say is told as `sources`."""
+        self.hearing.want(channel, workers, time.monotonic())
+        self._wake.set()
+
+    def keep(self, topology: Topology, heartbeat: str) -> None:
+        """The master answers for other keys by now: forgets what is not its own any more."""
+        self._beats = heartbeat.encode()
+        for channel in [each for each in self._readings if topology.node_of(each.decode()) != self._node]:
+            del self._readings[channel]
+        for channel in [each for each in self._directories if topology.node_of(each.decode()) != self._node]:
+            self._stale_directories.discard(self._directories.pop(channel))
+        for channel in self.hearing.channels:
+            if topology.node_of(channel.decode()) != self._node:
+                self.hearing.unwant(channel)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reads until cancelled. Raises BusRefused where the configuration can never work."""
+        while True:
+            connected = False
+            try:
+                async with contextlib.AsyncExitStack() as stack:
+                    pushes = await self._masters.open(self._node, f"{self._name}-sub")
+                    stack.push_async_callback(pushes.close)
+                    calls = await self._masters.open(self._node, self._name)
+                    stack.push_async_callback(calls.close)
+                    connected = True
+                    await self._serve(pushes, calls)
+            except* BusDown as group:
+                self._presence.away(group.exceptions[0], streams=len(self._readings))
+                if connected:
+                    self._meters.lost()
+            self._owner.astray()
+            self._failures += 1
+            await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
+
+    async def _serve(self, pushes: Link, calls: Link) -> None:
+        self._subscribed.clear()
+        self._behind.clear()
+        for reading in self._readings.values():
+            reading.restart()
+        self._stale_directories.update(self._directories.values())
+        self.heard = time.monotonic()
+        self.hearing.listen_anew(self.heard)
+        pushes.follow(self._pushed)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(pushes.over())
+                group.create_task(self._work(pushes, calls))
+                group.create_task(self._watch())
+        except* BusRefused as refused:
+            raise BusDown(f"Redis refused: {refused.exceptions[0]}") from refused
+        finally:
+            self._is_up(False)
+
+    def _pushed(self, pushes: list[list[Any]]) -> None:
+        """Takes what came in one read."""
+        now, heard_before = time.time_ns(), self.heard
+        self.heard = time.monotonic()
+        if self.heard - heard_before > LULL_S:
+            self.hearing.listen_anew(self.heard)
+        readings, message = self._readings, self._words.message
+        for kind, channel, data in pushes:
+            if kind == message:
+                reading = readings.get(channel)
+                if reading is not None:
+                    self._message(reading, data, now)
+                else:
+                    self._notice(channel, data)
+            elif kind == self._words.confirmation:
+                self._confirmed(channel)
+            elif channel in self._subscribed:
+                self._dismissed(channel)
+
+    def _message(self, reading: Reading, data: bytes, now: int) -> None:
+        try:
+            batch = unpack_message(reading.stream.symbol, data, now)
+        except ValueError as error:
+            # what it held stays missing from the sequence, so that the log is read for it with the next one
+            log.error("unreadable_message", feed=reading.stream.feed, stream=reading.stream.name, error=str(error))
+            self._meters.unreadable(reading.stream.feed)
+            return
+        stale = reading.live(batch, self._listener)
+        if stale:
+            self._meters.stale(reading.stream.feed, stale)
+        if reading.phase is Phase.BEHIND:
+            self._mark_behind(reading)
+
+    def _notice(self, channel: bytes, data: bytes) -> None:
+        if channel in self._directories:
+            self._stale_directories.add(self._directories[channel])
+            self._wake.set()
+        elif channel == self._beats:
+            took_s = self._heartbeat.took_s(data, self.heard)
+            if took_s is not None:
+                self._meters.beat(took_s)
+        else:
+            self.hearing.take(channel, data, time.monotonic(), self.heard)
+
+    def _confirmed(self, channel: bytes) -> None:
+        reading = self._readings.get(channel)
+        if reading is not None:
+            reading.phase = Phase.BEHIND
+            self._mark_behind(reading)
+
+    def _dismissed(self, channel: bytes) -> None:
+        """The channel's slot has left this master, which brings nothing of it any more."""
+        self._subscribed.discard(channel)
+        reading = self._readings.get(channel)
+        if reading is not None:
+            reading.restart()
+        self._owner.astray()
+
+    def _mark_behind(self, reading: Reading) -> None:
+        if self._behind.add(reading):
+            self._wake.set()
+
+    async def _work(self, pushes: Link, calls: Link) -> None:
+        """Everything that asks Redis for something: subscriptions, logs, directories, beats."""
+        beat_due = directory_due = info_due = 0.0
+        while True:
+            now = time.monotonic()
+            if now >= directory_due:
+                self._stale_directories.update(self._directories.values())
+                directory_due = now + DIRECTORY_S
+            if now >= beat_due:
+                await calls.call(self._words.publish, self._beats, self._heartbeat.beat(time.monotonic()))
+                beat_due = now + BEAT_S
+            self.hearing.judge(time.monotonic(), self.heard)
+            self._wake.clear()
+            await self._subscribe(pushes)
+            await self._read_directories(calls)
+            await self._behind.read(calls)
+            if self._behind.deferred:
+                self._owner.astray()
+            if self._behind.done:
+                self._failures = 0
+                self._presence.there()
+                self._is_up(True)
+            if now >= info_due:
+                info_due = now + (INFO_S if await self._read_info(calls) else math.inf)
+            due = min(beat_due, time.monotonic() + PASSES_S) if self._behind.deferred else beat_due
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, due - time.monotonic())):
+                    await self._wake.wait()
+
+    async def _read_info(self, calls: Link) -> bool:
+        """Asks Redis of itself, which is good to know and no more; whether it may be asked again."""
+        try:
+            self._meters.server(parse_info(await calls.call("INFO", *SECTIONS)))
+        except BusRefused as error:
+            if not self._info_refused:
+                log.info("redis_info_refused", error=str(error))
+            self._info_refused = True
+            return False
+        return True
+
+    async def _watch(self) -> None:
+        """Ends the connection when it falls silent: whoever waits for an answer on it would wait longer."""
+        while (silent_s := time.monotonic() - self.heard) <= SILENCE_S:  # noqa: ASYNC110 - silence sets no event
+            await asyncio.sleep(SILENCE_S - silent_s + 0.01)
+        raise BusDown(f"nothing heard from Redis for {SILENCE_S:g} s, not even the own beat")
+
+    async def _subscribe(self, pushes: Link) -> None:
+        """Brings the subscriptions to the wanted set, which may change while a command is sent: each is entered in the
+        books before, so that a channel wanted anew meanwhile is subscribed anew."""
+        wanted = {self._beats, *self._readings, *self._directories, *self.hearing.channels}
+        new, gone = sorted(wanted - self._subscribed), sorted(self._subscribed - wanted)
+        self._subscribed = wanted
+        for command, channels in ((self._words.subscribe, new), (self._words.unsubscribe, gone)):
+            for at in range(0, len(channels), self._words.at_once):
+                await pushes.send(command, *channels[at : at + self._words.at_once])
+
+    async def _read_directories(self, calls: Link) -> None:
+        while self._stale_directories:
+            feed, asked_at = self._stale_directories.pop(), time.monotonic()
+            reply = await calls.call(*logs.directory_command(feed))
+            self._meters.directory_read(time.monotonic() - asked_at)
+            self._listener.symbols(feed, logs.directory(reply))
+
+    def _is_up(self, up: bool) -> None:
+        self.up = up
+        self._owner.linked()

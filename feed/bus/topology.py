@@ -1,0 +1,126 @@
+"""Which Redis process answers for which keys: one for all of them, or the masters of a cluster's shards.
+
+Slots, redirections and the reply of CLUSTER SLOTS are as in the Redis Cluster specification (redis.io).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+
+SLOTS: Final = REDIS_CLUSTER_HASH_SLOTS
+REDIRECTION: Final = re.compile(r"(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
+# A shard may not take a command just now, and will, or another will: it changes its master, or its slots.
+PASSING: Final = ("TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING")
+
+
+class Node(NamedTuple):
+    """A Redis process, where it listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Redirection(NamedTuple):
+    """A key's slot is at another node: from now on (`lasting`), or for this one command, which follows ASKING."""
+
+    slot: int
+    node: Node
+    lasting: bool
+
+
+class Topology:
+    """The masters, and the slots of each. Equal where they are the same."""
+
+    def __init__(self, slots: Mapping[Node, Iterable[range]]) -> None:
+        """`slots` has each master's; a Redis that is no cluster has them all."""
+        self._of: list[Node | None] = [None] * SLOTS
+        for node, ranges in slots.items():
+            for stretch in ranges:
+                self._of[stretch.start : stretch.stop] = [node] * len(stretch)
+        self.nodes: tuple[Node, ...] = tuple(sorted({node for node in self._of if node is not None}))
+
+    @classmethod
+    def single(cls, node: Node) -> "Topology":
+        return cls({node: [range(SLOTS)]})
+
+    @classmethod
+    def of_reply(cls, reply: Sequence[Any], asked: Node) -> "Topology":
+        """Of CLUSTER SLOTS' reply. A node that does not know its own host stands for the one that was `asked`.
+
+        Raises ValueError for a reply that makes no sense.
+        """
+        slots: dict[Node, list[range]] = {}
+        for part in reply:
+            try:
+                first, last, (host, port, *_), *_ = part
+                node = Node(host.decode() if host else asked.host, int(port))
+                stretch = range(int(first), int(last) + 1)
+            except (TypeError, ValueError, AttributeError) as error:
+                raise ValueError(f"CLUSTER SLOTS answered {part!r}") from error
+            if not 0 <= stretch.start < stretch.stop <= SLOTS:
+                raise ValueError(f"CLUSTER SLOTS names slots {stretch.start} to {stretch.stop - 1}")
+            slots.setdefault(node, []).append(stretch)
+        return cls(slots)
+
+    def node_of(self, key: str) -> Node | None:
+        """Who answers for a key; None while nobody does."""
+        return self.node_at(slot_of(key))
+
+    def node_at(self, slot: int) -> Node | None:
+        """Who answers for a slot's keys; None while nobody does."""
+        return self._of[slot]
+
+    def moved(self, redirection: Redirection) -> "Topology":
+        """This, with what a lasting redirection says."""
+        changed = Topology({})
+        changed._of = list(self._of)
+        changed._of[redirection.slot] = redirection.node
+        changed.nodes = tuple(sorted({node for node in changed._of if node is not None}))
+        return changed
+
+    @property
+    def whole(self) -> bool:
+        """Whether somebody answers for every key."""
+        return None not in self._of
+
+    def tag_of(self, node: Node) -> str:
+        """The smallest number that, as a hash tag, makes a key or channel of this node's. Raises KeyError where it has
+        no slots."""
+        if node not in self.nodes:
+            raise KeyError(node)
+        number = 0
+        while self._of[slot_of(str(number))] != node:
+            number += 1
+        return str(number)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Topology) and self._of == other._of
+
+    def __hash__(self) -> int:
+        return hash(self.nodes)
+
+
+NOWHERE: Final = Topology({})
+
+
+def slot_of(key: str) -> int:
+    """The slot of a key or sharded channel, by its hash tag where it has one."""
+    return key_slot(key.encode())
+
+
+def redirection(words: str) -> Redirection | None:
+    """What an error says of where to go; None for other errors."""
+    found = REDIRECTION.fullmatch(words)
+    if found is None or int(found[2]) >= SLOTS:
+        return None
+    return Redirection(int(found[2]), Node(found[3], int(found[4])), lasting=found[1] == "MOVED")
+
+
+def passing(words: str) -> bool:
+    """Whether an error is one of a moment in which a shard changes: another try, a little later, may be answered."""
+    return words.startswith(PASSING)

@@ -1,0 +1,92 @@
+"""A real master with a replica and three Sentinels that watch them, of Valkey or Redis, on this machine."""
+
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from feed.bus.embedded import HOST, EmbeddedServer, ask
+from feed.lifecycle import dies_with_parent
+
+SERVICE = "market"
+READY_WITHIN_S = 20.0
+POLL_S = 0.02
+CONFIGURATION = """\
+port {port}
+bind 127.0.0.1
+dir {directory}
+sentinel monitor {service} 127.0.0.1 {master} 2
+sentinel down-after-milliseconds {service} 500
+sentinel failover-timeout {service} 5000
+"""
+
+
+class Watched:
+    """`servers` are the master of the start and its replica."""
+
+    def __init__(self, servers: Sequence[EmbeddedServer], ports: Sequence[int]) -> None:
+        self.servers = list(servers)
+        self._ports = list(ports)
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{','.join(f'{HOST}:{port}' for port in self._ports)}/{SERVICE}"
+
+    def master(self) -> EmbeddedServer | None:
+        """The master, as the first Sentinel has it."""
+        answer = ask(self._ports[0], f"SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}".encode()).split(b"\r\n")
+        return next((each for each in self.servers if str(each.port).encode() in answer), None)
+
+    def ready(self) -> bool:
+        """Whether each Sentinel knows the replica and the other Sentinels."""
+        for port in self._ports:
+            words = ask(port, f"SENTINEL MASTER {SERVICE}".encode()).split(b"\r\n")
+            known = dict(zip(words[2::4], words[4::4], strict=False))
+            if (known.get(b"num-slaves"), known.get(b"num-other-sentinels")) != (b"1", b"2"):
+                return False
+        return True
+
+
+@contextmanager
+def watched(binary: Path) -> Iterator[Watched]:
+    """Ready to fail over; ended with the block."""
+    with (
+        EmbeddedServer(binary=binary, repl_diskless_sync_delay="0") as master,
+        EmbeddedServer(binary=binary, replicaof=f"{HOST} {master.port}") as replica,
+        tempfile.TemporaryDirectory(prefix="feed-sentinel-") as directory,
+    ):
+        processes, ports = [], []
+        try:
+            for number in range(3):
+                port = _free_port()
+                path = Path(directory, f"{number}.conf")
+                path.write_text(
+                    CONFIGURATION.format(port=port, directory=directory, service=SERVICE, master=master.port)
+                )
+                processes.append(
+                    subprocess.Popen(
+                        [binary, path, "--sentinel"],
+                        stdout=subprocess.DEVNULL,
+                        preexec_fn=dies_with_parent(),
+                    )
+                )
+                ports.append(port)
+            found = Watched((master, replica), ports)
+            deadline = time.monotonic() + READY_WITHIN_S
+            while not found.ready():
+                assert time.monotonic() < deadline, "the Sentinels do not find each other"
+                time.sleep(POLL_S)
+            yield found
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
