@@ -75,12 +75,17 @@ def mounts(service: Service) -> dict[str, str]:
 
 
 def environment(service: Service) -> dict[str, str]:
-    return {name: str(value) for name, value in service.get("environment", {}).items()}
+    """Of its files, and over them its own."""
+    lines = [line for path in service.get("env_file", []) for line in (COMPOSE.parent / path).read_text().splitlines()]
+    filed = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return filed | {name: str(value) for name, value in service.get("environment", {}).items()}
 
 
 SERVICES: Final = services()
+# Those that do something before the others start, and end.
+ONCE: Final = {"setup", "check"}
 # Those that run feed and stay.
-FEED: Final = sorted(name for name, service in SERVICES.items() if "build" in service and name != "setup")
+FEED: Final = sorted(name for name, service in SERVICES.items() if "build" in service and name not in ONCE)
 GATEWAYS: Final = [name for name in FEED if name.startswith("gateway")]
 # What public.yaml asks for.
 GIVEN: Final = {"PUBLIC_NAME": "feed.example.com", "TLS_PEM": "tls.pem"}

@@ -21,10 +21,10 @@ from feed.lifecycle import dies_with_parent
 from tests.deploy import recipe
 from tests.deploy.composed import DEPLOY, ROOT
 
-TOOLS: Final = ("buildah", "debootstrap", "unshare", "nsenter", "setpriv")
+TOOLS: Final = ("buildah", "mmdebstrap", "unshare", "nsenter", "setpriv")
 SUITE: Final = "bookworm"
 # What slim images leave out: it would be copied with every stage.
-UNUSED: Final = ("usr/share/doc", "usr/share/locale", "usr/share/man", "var/cache/apt", "var/lib/apt/lists")
+UNUSED: Final = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "locale", "man")]
 PACKAGES: Final = "python3,python3-venv,ca-certificates"
 BASE: Final = "localhost/feed-base"
 IMAGE: Final = "localhost/feed"
@@ -50,7 +50,7 @@ def lacking() -> str:
     if sys.platform != "linux" or os.getuid() != 0:
         return "building and running an image without an engine takes Linux and root"
     missing = [name for name in TOOLS if shutil.which(name) is None]
-    return f"no {', no '.join(missing)} on the PATH (Debian has buildah and debootstrap)" if missing else ""
+    return f"no {', no '.join(missing)} on the PATH (Debian has buildah and mmdebstrap)" if missing else ""
 
 
 class Image(NamedTuple):
@@ -77,9 +77,7 @@ class Builder:
     def base(self) -> None:
         """Debian with its Python, and nothing more."""
         tree = self.folder / "base"
-        run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, tree)
-        for unused in UNUSED:
-            shutil.rmtree(tree / unused)
+        run("mmdebstrap", "--quiet", "--variant=essential", f"--include={PACKAGES}", *UNUSED, SUITE, tree)
         self._base_size = size(tree)
         container = self.buildah("from", "scratch")
         self.buildah("add", "-q", container, tree, "/")

@@ -26,8 +26,8 @@ from feed.lifecycle import dies_with_parent
 from tests.deploy.composed import COMPOSE, ROOT, Service, environment, mounts, seconds, services
 
 LAST_WORDS: Final = 2_000
-PLAYED: Final = {"setup", "redis", "ingest-sim", "ingest-binance-1", "ingest-binance-2", "gateway-1", "gateway-2",
-                 "proxy", "prometheus"}  # fmt: skip
+PLAYED: Final = {"setup", "check", "redis", "ingest-sim", "ingest-binance-1", "ingest-binance-2", "gateway-1",
+                 "gateway-2", "proxy", "prometheus"}  # fmt: skip
 # What Compose's name server would be asked.
 NAMES: Final = re.compile(rf"(?<![\w.-])({'|'.join(sorted(PLAYED))})(?=:\d)")
 

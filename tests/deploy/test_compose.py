@@ -1,7 +1,10 @@
 """deploy/compose.yaml and what it mounts name what the code has, and agree with each other."""
 
+import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +26,20 @@ from tests.deploy.composed import (
     FEED,
     GATEWAYS,
     GIVEN,
+    ONCE,
     PUBLIC,
+    ROOT,
     SERVICES,
     Service,
     composition,
     environment,
     mounts,
     seconds,
+    services,
 )
 from tests.deploy.shared import made, settings
 
-LONG = sorted(name for name in SERVICES if name != "setup")
+LONG = sorted(SERVICES.keys() - ONCE)
 
 
 def asked(service: Service) -> list[str]:
@@ -100,6 +106,44 @@ def test_no_variable_that_one_gives_to_compose_is_one_of_feeds() -> None:
     assert not [name for text in texts for name in re.findall(r"\$\{(\w+)", text) if name.startswith("FEED_")]
 
 
+# What is looked at before it starts
+
+
+@pytest.mark.parametrize("files", [(COMPOSE,), (COMPOSE, PUBLIC)], ids=["compose", "public"])
+def test_every_setting_is_looked_at_before_any_of_feed_starts(files: tuple[Path, ...]) -> None:
+    all_of_them = services(*files, variables=GIVEN)
+    check = all_of_them["check"]
+    assert parsed(check["command"]).params["check"]
+    assert parsed(check["command"]).info_name == "config"
+    looked_at = environment(check)
+    for name in FEED:
+        assert environment(all_of_them[name]).items() <= looked_at.items(), name
+        assert all_of_them[name]["depends_on"]["check"] == {"condition": "service_completed_successfully"}
+        assert mounts(all_of_them[name]).items() <= mounts(check).items()  # its secrets too
+        # what one adds is told to all, and a change of it makes each of them anew
+        assert all_of_them[name]["env_file"] == check["env_file"] == ["./compose/feed.env"]
+
+
+@pytest.mark.parametrize(
+    ("added", "code"), [({}, 0), ({"FEED_GATEWAY__PING_SECONDS": "5"}, 2), ({"FEED_SIM__SYMBOLS": "many"}, 2)]
+)
+def test_a_wrong_setting_is_named_and_nothing_starts(added: dict[str, str], code: int, run: Path) -> None:
+    told = {name: value.replace("/run/feed", str(run)) for name, value in environment(SERVICES["check"]).items()}
+    asked = subprocess.run(
+        [sys.executable, "-m", "feed", *SERVICES["check"]["command"]], cwd=ROOT, capture_output=True, text=True,
+        env={"PATH": os.environ["PATH"], **told, **added}, timeout=30,
+    )  # fmt: skip
+    assert (asked.returncode, asked.stdout) == (code, "")
+    assert all(name in asked.stderr for name in added)
+
+
+def test_settings_of_ones_own_are_for_feed() -> None:
+    (path,) = SERVICES["check"]["env_file"]
+    shown = re.findall(r"^# (\w+)=", (COMPOSE.parent / path).read_text(), re.MULTILINE)
+    assert shown
+    assert set(shown) <= {variable(key) for key in knobs()}
+
+
 # How it ends
 
 
@@ -146,8 +190,10 @@ def test_what_ends_by_itself_is_waited_for() -> None:
         needed["condition"]
         for service in SERVICES.values()
         for name, needed in service.get("depends_on", {}).items()
-        if name == "setup"
+        if name in ONCE
     } == {"service_completed_successfully"}
+    assert {name for service in SERVICES.values() for name in service.get("depends_on", {})} >= ONCE
+    assert all(SERVICES[name]["restart"] == "no" for name in ONCE)
 
 
 @pytest.mark.parametrize("files", [(COMPOSE,), (COMPOSE, PUBLIC)], ids=["compose", "public"])
@@ -161,7 +207,7 @@ def test_what_is_named_is_there(files: tuple[Path, ...]) -> None:
 
 
 def test_its_image_is_built_by_the_dockerfile() -> None:
-    for name in [*FEED, "setup"]:
+    for name in [*FEED, *ONCE]:
         build = SERVICES[name]["build"]
         assert (COMPOSE.parent / build["context"] / build["dockerfile"]).samefile(recipe.DOCKERFILE)
         assert all(recipe.argument(argument) == value for argument, value in build["args"].items())

@@ -10,6 +10,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,30 @@ from tests.deploy.container import Builder, Container, Image, fetch_wheels, lack
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]  # some two minutes on two idle cores
 PATIENCE_S = 30.0
 MOST_ADDED_BYTES = 100_000_000
+TICKS = 20
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+def facts() -> Iterator[dict[str, str]]:
+    """What was measured and seen, by its heading: said at the end as one row of a table."""
+    found: dict[str, str] = {}
+    yield found
+    print("", *(f"| {' | '.join(row)} |" for row in (found, ["---"] * len(found), found.values())), sep="\n")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory, facts: dict[str, str]) -> Iterator[Image]:
     if why := lacking():
         pytest.skip(why)
-    builder = Builder(tmp_path_factory.mktemp("image"))
-    wheels = builder.folder / "wheels"
-    wheels.mkdir()
-    fetch_wheels(wheels)
-    builder.base()
-    try:
-        yield builder.build(wheels)
-    finally:
-        builder.close()
+    with closing(Builder(tmp_path_factory.mktemp("image"))) as builder:
+        wheels = builder.folder / "wheels"
+        wheels.mkdir()
+        fetch_wheels(wheels)
+        builder.base()
+        began = time.monotonic()
+        built = builder.build(wheels)
+        facts["built in"] = f"{time.monotonic() - began:.0f} s"
+        yield built
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +102,10 @@ def memory_mb(container: Container) -> float:
     return kilobytes / 1_000
 
 
-def test_it_adds_less_than_100_mb_to_its_base(image: Image) -> None:
+def test_it_adds_less_than_100_mb_to_its_base(image: Image, facts: dict[str, str]) -> None:
     added = image.size - image.base_size
-    print(f"\nimage: {image.size / 1e6:.0f} MB, {added / 1e6:.0f} MB of them over its base")
+    facts["size"] = f"{image.size / 1e6:.0f} MB"
+    facts["over its base"] = f"{added / 1e6:.0f} MB"
     assert 30_000_000 < added < MOST_ADDED_BYTES
 
 
@@ -130,7 +141,9 @@ def test_without_a_command_it_says_what_there_is(image: Image, tmp_path: Path) -
     assert "feed demo" in (tmp_path / "log").read_text()
 
 
-def test_a_client_gets_ticks_from_it(image: Image, redis: EmbeddedServer, tmp_path: Path) -> None:
+def test_a_client_gets_ticks_from_it(
+    image: Image, redis: EmbeddedServer, facts: dict[str, str], tmp_path: Path
+) -> None:
     port, gateway_admin, ingest_admin = free_ports(3)
     ports = {
         "FEED_REDIS__URL": redis.url,
@@ -145,13 +158,19 @@ def test_a_client_gets_ticks_from_it(image: Image, redis: EmbeddedServer, tmp_pa
         until(lambda: answers(ingest_admin, "/readyz"), "the worker is not ready")
         assert container.healthy()
         assert worker.healthy()
+        facts["ready after"] = f"{took_s:.1f} s"
+        facts["health"] = "green: gateway, ingest"
         assert_confined(container)
+        facts["user"] = f"{image.config['User']}, no capability, no new privileges"
+        facts["file system"] = "read-only, no shell"
         asyncio.run(reads(port))
-        print(f"\nready after {took_s:.1f} s; gateway {memory_mb(container):.0f} MB, worker {memory_mb(worker):.0f} MB")
+        facts["memory"] = f"gateway {memory_mb(container):.0f} MB, ingest {memory_mb(worker):.0f} MB"
+        facts["smoke test"] = f"{TICKS} ticks to a client"
         assert asyncio.run(closed_by(port, lambda: container.signal(signal.SIGTERM))) == 1012
         assert container.ended(PATIENCE_S) == 0
         worker.signal(signal.SIGTERM)
         assert worker.ended(PATIENCE_S) == 0
+        facts["stopped"] = "client told 1012, exit code 0"
 
 
 def assert_confined(container: Container) -> None:
@@ -173,7 +192,7 @@ async def reads(port: int) -> None:
     async with subscribed(port) as socket, asyncio.timeout(PATIENCE_S):
         await socket.send(json.dumps({"action": "subscribe", "trades": ["*"]}))
         ticks: list[dict[str, Any]] = []
-        while len(ticks) < 20:
+        while len(ticks) < TICKS:
             ticks += [message for message in json.loads(await socket.recv()) if message["T"] == "t"]
 
 
@@ -194,7 +213,7 @@ def subscribed(port: int) -> connect:
 
 
 def test_its_workers_end_with_it_and_a_second_signal_ends_it_at_once(
-    image: Image, redis: EmbeddedServer, tmp_path: Path
+    image: Image, redis: EmbeddedServer, facts: dict[str, str], tmp_path: Path
 ) -> None:
     port, admin = free_ports(2)
     variables = {
@@ -218,6 +237,7 @@ def test_its_workers_end_with_it_and_a_second_signal_ends_it_at_once(
 
         asyncio.run(main())
     assert not [pid for pid in everyone if Path(f"/proc/{pid}").exists()]
+    facts["process 1"] = "passes signals on, ends its workers"
 
 
 def test_a_stop_before_feed_listens_for_one_counts(image: Image, tmp_path: Path) -> None:
@@ -240,7 +260,9 @@ def started(container: Container) -> bool:
 ORPHAN = "import os, time\nif os.fork() == 0: os.setsid(); time.sleep(0.1); os._exit(0)"
 
 
-def test_whom_a_command_left_behind_is_buried(image: Image, redis: EmbeddedServer, tmp_path: Path) -> None:
+def test_whom_a_command_left_behind_is_buried(
+    image: Image, redis: EmbeddedServer, facts: dict[str, str], tmp_path: Path
+) -> None:
     (admin,) = free_ports(1)
     variables = {"FEED_REDIS__URL": redis.url, "FEED_INGEST__ADMIN_PORT": str(admin)}
     with running(image, "ingest", "sim", log=tmp_path / "log", **variables) as container:
@@ -249,13 +271,16 @@ def test_whom_a_command_left_behind_is_buried(image: Image, redis: EmbeddedServe
         left = container.execute("python3", "-c", ORPHAN)
         assert left.returncode == 0, left.stderr
         until(lambda: container.processes() == before, "a dead process stays")
+    facts["process 1"] = f"{facts.get('process 1', '')}, buries the dead"
 
 
-def test_there_are_wheels_for_the_other_architecture(tmp_path: Path) -> None:
+def test_there_are_wheels_for_the_other_architecture(facts: dict[str, str], tmp_path: Path) -> None:
     if os.environ.get("PIP_NO_INDEX"):
         pytest.skip("there is no index to ask")
     machine = {"x86_64": "aarch64", "aarch64": "x86_64"}[platform.machine()]
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     tags = [f"manylinux_2_{minor}_{machine}" for minor in (5, 12, 17, 28)] + [f"manylinux2014_{machine}"]
     fetch_wheels(tmp_path, "--python-version", version, *(word for tag in tags for word in ("--platform", tag)))
-    assert len(list(tmp_path.glob(f"*{machine}.whl"))) > 10
+    native = len(list(tmp_path.glob(f"*{machine}.whl")))
+    assert native > 10
+    facts["other architecture"] = f"{machine}: each wheel by its hash, {native} of them native"

@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.deploy.composed import FEED, GATEWAYS, SERVICES
+from tests.deploy.composed import FEED, GATEWAYS, ONCE, SERVICES
 from tests.deploy.native import PLAYED, Native, programs, venue
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
@@ -32,7 +32,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
         for name in SERVICES:
             if name in PLAYED:
                 native.start(name)
-        for name in sorted(PLAYED - {"setup"}):
+        for name in sorted(PLAYED - ONCE):
             native.until_healthy(name)
         yield native
 
@@ -189,6 +189,7 @@ def test_all_of_it_ends_in_time_and_in_order(stage: Native) -> None:
     """The last: it ends what the others use."""
     workers = [name for name in FEED if name not in GATEWAYS]
     order = ["proxy", *GATEWAYS, *workers, "prometheus", "redis"]
-    stage.running.pop("setup").wait()
+    for name in ONCE:
+        assert stage.running.pop(name).wait() == 0
     assert set(order) == stage.running.keys()
     assert {name: stage.stop(name) for name in order} == dict.fromkeys(order, 0)
