@@ -20,6 +20,7 @@ LASTS: Final = datetime.timedelta(days=365)
 RENEWED_BEFORE: Final = datetime.timedelta(days=30)
 # Who reads these files runs as other users, each with this process' group.
 MODE: Final = 0o440
+PUBLIC: Final = 0o444
 # Nobody but feed has a say. Whoever reaches Redis without a password may ask whether it is alive, as its health check
 # does. feed gets neither what could empty Redis or stop it, nor other people's secrets; INFO is how it knows which
 # process of Redis it talks to.
@@ -43,6 +44,7 @@ def certificate(folder: Path) -> None:
         return
     pair = make_certificate(folder, lasts=LASTS)
     write(bundle, pair.cert.read_text() + pair.key.read_text())
+    pair.cert.chmod(PUBLIC)
 
 
 def ends(bundle: Path) -> datetime.datetime:

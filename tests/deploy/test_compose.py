@@ -1,5 +1,6 @@
 """deploy/compose.yaml and what it mounts name what the code has, and agree with each other."""
 
+import datetime
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ from typing import Any
 import click
 import pytest
 
+from feed.access.self_signed import make_certificate
 from feed.bus.embedded import OPTIONS
 from feed.cli import main
 from feed.cli.gateway import refuse_public
@@ -274,6 +276,22 @@ def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     assert len(before) >= 4
     again = {path: path.read_bytes() for path in made(tmp_path).rglob("*") if path.is_file()}
     assert again == before
+
+
+def test_the_certificate_is_everyones_and_its_key_is_not(run: Path) -> None:
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (run / "tls").iterdir()}
+    assert modes == {"feed.pem": 0o440, "feed.cert.pem": 0o444, "feed.key.pem": 0o600}
+
+
+def test_a_certificate_that_ends_soon_is_made_anew(tmp_path: Path) -> None:
+    tls = made(tmp_path) / "tls"
+    pair = make_certificate(tls, lasts=datetime.timedelta(days=29))
+    (tls / "feed.pem").chmod(0o600)
+    (tls / "feed.pem").write_text(pair.cert.read_text() + pair.key.read_text())
+    before = (tls / "feed.pem").read_text()
+    made(tmp_path)
+    assert (tls / "feed.pem").read_text() not in (before, "")
+    assert (tls / "feed.pem").read_text().startswith((tls / "feed.cert.pem").read_text())
 
 
 def test_every_knob_that_the_files_speak_of_exists() -> None:
