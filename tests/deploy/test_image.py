@@ -31,14 +31,6 @@ TICKS = 20
 
 
 @pytest.fixture(scope="module")
-def facts() -> Iterator[dict[str, str]]:
-    """What was measured and seen, by its heading: said at the end as one row of a table."""
-    found: dict[str, str] = {}
-    yield found
-    print("", *(f"| {' | '.join(row)} |" for row in (found, ["---"] * len(found), found.values())), sep="\n")
-
-
-@pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory, facts: dict[str, str]) -> Iterator[Image]:
     if why := lacking():
         pytest.skip(why)

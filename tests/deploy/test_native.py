@@ -23,17 +23,20 @@ PATIENCE_S = 20.0
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
+def stage(tmp_path_factory: pytest.TempPathFactory, facts: dict[str, str]) -> Iterator[Native]:
     lacking = {"haproxy", "prometheus"} - programs().keys()
     if lacking:
         pytest.skip(f"no {' and no '.join(sorted(lacking))} on the PATH (Debian has both)")
     folder = tmp_path_factory.mktemp("native")
+    began = time.monotonic()
     with venue(folder) as (url, symbols), Native(folder, {"BINANCE_URL": url, "BINANCE_SYMBOLS": symbols}) as native:
         for name in SERVICES:
             if name in PLAYED:
                 native.start(name)
         for name in sorted(PLAYED - ONCE):
             native.until_healthy(name)
+        facts["services"] = f"{len(native.running)} of {len(SERVICES)}"
+        facts["all healthy after"] = f"{time.monotonic() - began:.0f} s"
         yield native
 
 
@@ -73,7 +76,7 @@ def until(true: Any, what: str) -> None:
         time.sleep(0.05)
 
 
-def test_clients_get_ticks_through_the_proxy_from_both_gateways(stage: Native) -> None:
+def test_clients_get_ticks_through_the_proxy_from_both_gateways(stage: Native, facts: dict[str, str]) -> None:
     async def main() -> None:
         async with AsyncExitStack() as stack:
             sockets = [await stack.enter_async_context(client(stage, "sim")) for _ in range(8)]
@@ -83,6 +86,7 @@ def test_clients_get_ticks_through_the_proxy_from_both_gateways(stage: Native) -
                 assert await trades(socket, 5)
             for name in GATEWAYS:
                 assert metric(stage, name, "feed_gateway_connections") == 4  # whoever has fewest gets the next
+        facts["clients by wss"] = "8, with ticks, 4 at each gateway"
 
     asyncio.run(main())
 
@@ -138,7 +142,7 @@ def test_redis_lets_nobody_in_but_feed(stage: Native) -> None:
         assert stage.ask_redis(command).startswith((b"-NOPERM", b"-WRONGPASS")), command
 
 
-def test_prometheus_finds_every_target(stage: Native) -> None:
+def test_prometheus_finds_every_target(stage: Native, facts: dict[str, str]) -> None:
     def targets() -> dict[str, str]:
         answer = stage.get(f"http://{stage.addresses['prometheus']}:9090/api/v1/targets")
         return {each["scrapeUrl"]: each["health"] for each in json.loads(answer or b"{}")["data"]["activeTargets"]}
@@ -149,9 +153,12 @@ def test_prometheus_finds_every_target(stage: Native) -> None:
     rules = [rule for group in json.loads(answer or b"{}")["data"]["groups"] for rule in group["rules"]]
     assert len(rules) > 20
     assert not [rule for rule in rules if rule["health"] == "err"]
+    facts["Prometheus"] = f"{len(targets())} targets up, {len(rules)} rules"
 
 
-def test_a_gateway_that_is_stopped_lets_its_clients_go_and_the_other_takes_over(stage: Native) -> None:
+def test_a_gateway_that_is_stopped_lets_its_clients_go_and_the_other_takes_over(
+    stage: Native, facts: dict[str, str]
+) -> None:
     first, second = GATEWAYS
 
     async def main() -> None:
@@ -172,6 +179,7 @@ def test_a_gateway_that_is_stopped_lets_its_clients_go_and_the_other_takes_over(
     assert stage.healthy("proxy")
     stage.start(first)
     stage.until_healthy(first)
+    facts["a gateway stopped"] = "client told 1012, served by the other"
 
 
 async def until_closed(socket: ClientConnection, stopping: "asyncio.Task[int]") -> int:
@@ -185,7 +193,7 @@ async def until_closed(socket: ClientConnection, stopping: "asyncio.Task[int]") 
     return 0
 
 
-def test_all_of_it_ends_in_time_and_in_order(stage: Native) -> None:
+def test_all_of_it_ends_in_time_and_in_order(stage: Native, facts: dict[str, str]) -> None:
     """The last: it ends what the others use."""
     workers = [name for name in FEED if name not in GATEWAYS]
     order = ["proxy", *GATEWAYS, *workers, "prometheus", "redis"]
@@ -193,3 +201,4 @@ def test_all_of_it_ends_in_time_and_in_order(stage: Native) -> None:
         assert stage.running.pop(name).wait() == 0
     assert set(order) == stage.running.keys()
     assert {name: stage.stop(name) for name in order} == dict.fromkeys(order, 0)
+    facts["end"] = "each within its stop_grace_period, exit code 0"
