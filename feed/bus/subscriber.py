@@ -93,6 +93,7 @@ class Subscriber:
         for node in set(self._readers).difference(topology.nodes):
             del self._readers[node]
             self._tasks.pop(node).cancel()
+            self._meters.server_gone(str(node))
         for node in topology.nodes:
             if node in self._readers:
                 self._readers[node].keep(topology, self._heartbeat(node))

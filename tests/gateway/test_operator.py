@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from feed.bus.inquiries import Respondent
+from feed.bus.links import Links
 from feed.core.grant import grant
 from feed.settings import Auth
 from tests.bus.test_inquiries import Voice
@@ -70,7 +71,8 @@ def test_the_numbers_of_a_gateway_and_of_another_process(redis_url: str) -> None
 def test_with_redis_away_this_process_is_told_and_nothing_else(redis_url: str) -> None:
     async def scene() -> None:
         async with visiting(redis_url) as (stage, visitor):
-            stage.gateway._inquirer._settings = stage.values.redis.model_copy(update={"url": "redis://127.0.0.1:1/0"})
+            nowhere = stage.values.redis.model_copy(update={"url": "redis://127.0.0.1:1/0"})
+            stage.gateway._inquirer._links = Links(nowhere, "test")
             status, body = await visitor.get("/operator/metrics")
             assert (status, body["complete"]) == (200, False)
             assert [one["role"] for one in body["processes"]] == ["gateway"]
@@ -151,8 +153,8 @@ def test_nobody_is_asked_while_nobody_looks(redis_url: str) -> None:
     async def scene() -> None:
         async with visiting(redis_url) as (stage, visitor):
             await visitor.get("/operator")
-            assert stage.gateway._inquirer._link is None
+            assert not stage.gateway._inquirer._links._links
             await visitor.get("/operator/metrics")
-            await until(lambda: stage.gateway._inquirer._link is not None)
+            await until(lambda: bool(stage.gateway._inquirer._links._links))
 
     play(scene)
