@@ -112,6 +112,8 @@ def test_slots_that_move_under_load_cost_nothing(binary: Path) -> None:
     assert not any(holes(bus, stream) for stream in STREAMS)
 
 
+@pytest.mark.chaos
+@pytest.mark.timeout(120)
 def test_a_master_that_dies_is_followed_by_its_replica(binary: Path) -> None:
     async def body(real: Cluster, bus: Bus, market: Market) -> None:
         dead = real.owner(slot_of(names.channel(STREAMS[0])))
