@@ -4,6 +4,7 @@ A question is a text: `metrics`, or `stream:` and a stream's name. An answer is 
 version, Redis' time in milliseconds, what went wrong, and the data; deflated where it is long.
 """
 
+import asyncio
 import zlib
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +12,7 @@ import msgpack
 from prometheus_client.registry import Collector
 
 from feed.core.streams import Stream, parse_stream
-from feed.exposition import CREATED, Family, snapshot
+from feed.exposition import CREATED, Family, Sample
 
 METRICS: Final = "metrics"
 STREAM: Final = "stream:"
@@ -80,18 +81,22 @@ def unpack(packed: bytes, now_ms: int) -> Answer:
         raise ValueError(f"unreadable answer of a process: {error}") from error
 
 
-def numbers(registry: Collector) -> tuple[Family, ...]:
-    """This service's own metrics of a registry, without what only Prometheus wants: words, exemplars, beginnings."""
-    return tuple(
-        family._replace(
-            words="",
-            samples=tuple(
-                sample._replace(shown=None) for sample in family.samples if not sample.name.endswith(CREATED)
-            ),
-        )
-        for family in snapshot(registry)
-        if family.name.startswith(OURS)
-    )
+async def numbers(registry: Collector) -> list[Family]:
+    """This service's own metrics of a registry, without what only Prometheus wants: words, exemplars, beginnings.
+
+    What a metric says is of one moment; between two the rest of the process has its turn.
+    """
+    found = []
+    for metric in registry.collect():
+        if metric.name.startswith(OURS):
+            samples = tuple(
+                Sample(sample.name, tuple(sample.labels.items()), sample.value)
+                for sample in metric.samples
+                if not sample.name.endswith(CREATED)
+            )
+            found.append(Family(metric.name, "", metric.type, samples))
+            await asyncio.sleep(0)
+    return found
 
 
 def _packed(who: Who, at_ms: int, fault: str, data: Any) -> bytes:

@@ -62,13 +62,13 @@ log = structlog.get_logger(__name__)
 
 
 class Speaker(Protocol):
-    """What a process has to say of itself. Its calls return at once."""
+    """What a process has to say of itself."""
 
     def asked(self, streams: Collection[Stream]) -> None:
         """The streams that are asked about now: told at each look, and none where Redis is away."""
         ...
 
-    def metrics(self) -> Any: ...
+    async def metrics(self) -> Any: ...
 
     def stream(self, stream: Stream, record: Record | None) -> Any:
         """What it says of a stream, of which Redis has this record at the moment; None where it has nothing to say."""
@@ -124,7 +124,7 @@ class Respondent:
         self._speaker.asked(streams.values())
         said = {what: self._speaker.stream(stream, await self._record(stream)) for what, stream in streams.items()}
         if METRICS in questions:
-            said[METRICS] = self._speaker.metrics()
+            said[METRICS] = await self._speaker.metrics()
         await _answers(link, [
             command
             for what, data in said.items() if data is not None
@@ -171,6 +171,7 @@ class Inquirer:
                 gone.append(process)
             else:
                 found[process.decode(errors="replace")] = answer
+            await asyncio.sleep(0)  # a long answer takes milliseconds to read
         if gone:
             await self._ask(key, [("HDEL", key, *gone)])
         return dict(sorted(found.items()))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 import orjson
@@ -11,11 +11,15 @@ from feed import metrics
 from feed.bus.answer import METRICS, Answer
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.inquiries import SETTLED_S
-from feed.exposition import Family, merged, of_plain
+from feed.exposition import merged, of_plain
 
 # All who ask within this get the same answer: what the processes say is as old as that anyway.
 SHARED_S: Final = 1.0
 POLL_S: Final = 0.1
+FEED: Final = "feed"
+
+Plain = tuple[str, str, str, tuple[Any, ...]]
+"""A family as it crossed Redis: name, words, kind, samples."""
 
 
 class Asker(Protocol):
@@ -27,7 +31,7 @@ class Asker(Protocol):
 class Census:
     """For everyone who wants them at a gateway. `own` is what this process answers."""
 
-    def __init__(self, asker: Asker, own: Callable[[], Answer]) -> None:
+    def __init__(self, asker: Asker, own: Callable[[], Awaitable[Answer]]) -> None:
         self._asker = asker
         self._own = own
         self._turn = asyncio.Lock()
@@ -39,7 +43,7 @@ class Census:
         async with self._turn:
             if time.monotonic() - self._made >= SHARED_S:
                 answers, complete = await self._answers()
-                self._body = rendered(answers, complete=complete, now_s=time.time())
+                self._body = await rendered(answers, complete=complete, now_s=time.time())
                 self._made = time.monotonic()
             return self._body
 
@@ -53,23 +57,42 @@ class Census:
                 await asyncio.sleep(POLL_S)
                 answers = await self._asker.ask(METRICS)
         except (BusDown, BusRefused):
-            return {"": self._own()}, False
+            return {"": await self._own()}, False
         self._asked = time.monotonic()
         return answers, True
 
 
-def rendered(answers: Mapping[str, Answer], *, complete: bool, now_s: float) -> bytes:
-    """The answers of all processes as JSON: who they are, and their metrics joined."""
-    told = {process: answer for process, answer in answers.items() if answer.data is not None}
-    families = {
-        process: [of_plain(*family) for family in answer.data.get("families", ())] for process, answer in told.items()
-    }
+async def rendered(answers: Mapping[str, Answer], *, complete: bool, now_s: float) -> bytes:
+    """The answers of all processes as JSON: who they are, and their metrics joined, with pauses for clients."""
+    told: dict[str, dict[str, Plain]] = {}
+    for process, answer in answers.items():
+        for plain in (answer.data or {}).get("families", ()):
+            told.setdefault(plain[0], {})[process] = plain
     return orjson.dumps({
         "t": now_s,
         "complete": complete,
         "processes": [_process(answer) for answer in answers.values()],
-        "families": [_plain(family) for family in merged(families, metrics.ACROSS_WORKERS)],
+        "families": [await _joined(of_processes) for of_processes in told.values()],
     })  # fmt: skip
+
+
+async def _joined(of_processes: Mapping[str, Plain]) -> list[Any]:
+    """One metric of all processes. A feed at a time: a histogram of hops has thousands of samples, and all at once
+    would hold up every client for a tenth of a second."""
+    name, _, kind, _ = next(iter(of_processes.values()))
+    parts: dict[str, dict[str, list[Any]]] = {}
+    for process, (_, _, _, samples) in of_processes.items():
+        for sample in samples:
+            feed = next((value for label, value in sample[1] if label == FEED), "")
+            parts.setdefault(feed, {}).setdefault(process, []).append(sample)
+        await asyncio.sleep(0)
+    joined: list[Any] = []
+    for part in parts.values():
+        families = {process: (of_plain(name, "", kind, tuple(samples)),) for process, samples in part.items()}
+        (family,) = merged(families, metrics.ACROSS_WORKERS)
+        joined += [[sample.name, dict(sample.labels), sample.value] for sample in family.samples]
+        await asyncio.sleep(0)
+    return [name, kind, joined]
 
 
 def _process(answer: Answer) -> dict[str, Any]:
@@ -84,8 +107,3 @@ def _process(answer: Answer) -> dict[str, Any]:
         "not_ready": answer.fault or data.get("not_ready", ""),
         "connections": data.get("connections", 0),
     }
-
-
-def _plain(family: Family) -> list[Any]:
-    samples = [[name, dict(labels), value] for name, labels, value, _ in family.samples]
-    return [family.name, family.kind, samples]

@@ -97,7 +97,7 @@ class Gateway:
         add_page(app, self._feeds.names)
         app.add_routes([web.get("/v2/{feed}", self._stream)])
         app.add_routes(Rest(self._feeds.names, self._store, self._guests, self._visitor).routes())
-        census = Census(self._inquirer, lambda: Answer(self._respondent.who, 0.0, "", self._view.metrics()))
+        census = Census(self._inquirer, self._own)
         app.add_routes(Operator(self._values, self._guests, self._visitor, census).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_ENDS_S)
         await self._runner.setup()
@@ -231,6 +231,9 @@ class Gateway:
             connections.dec()
             self._forget(session)
         return socket
+
+    async def _own(self) -> Answer:
+        return Answer(self._respondent.who, 0.0, "", await self._view.metrics())
 
     def _hub(self, feed: str) -> Hub | None:
         return None if self._feeds is None else self._feeds.hub(feed)

@@ -52,8 +52,8 @@ class View:
                 hub.watched.keep([stream for stream in streams if stream.feed == feed])
         self._feeds = feeds
 
-    def metrics(self) -> Any:
-        return {"not_ready": self._not_ready(), "connections": self._connections(), "families": numbers(REGISTRY)}
+    async def metrics(self) -> Any:
+        return {"not_ready": self._not_ready(), "connections": self._connections(), "families": await numbers(REGISTRY)}
 
     def stream(self, stream: Stream, record: Record | None) -> Any:
         """None where this gateway doesn't carry the feed."""

@@ -43,7 +43,8 @@ class Watched:
     def written(self, flushed: Iterable[LiveStream], now_ns: int) -> None:
         """What these have pending was written by now."""
         for live in flushed:
-            if live.stream in self.streams:
+            # those who are in lanes, or have it at a rate, get it in their own time
+            if live.stream in self.streams and any(not rate for rate, *_ in live.audience or ()):
                 delays = self.streams[live.stream][1]
                 for message in live.pending:
                     if message.tick is not None:

@@ -26,8 +26,8 @@ class View:
     def asked(self, streams: Collection[Stream]) -> None:
         """Nothing is measured for the question's sake."""
 
-    def metrics(self) -> Any:
-        return {"not_ready": self._not_ready(), "connections": 0, "families": numbers(REGISTRY)}
+    async def metrics(self) -> Any:
+        return {"not_ready": self._not_ready(), "connections": 0, "families": await numbers(REGISTRY)}
 
     def stream(self, stream: Stream, record: Record | None) -> Any:  # noqa: ARG002 - it knows its own position
         """None where the worker is of another feed. `seq` is where the stream stood when Redis answered it last."""

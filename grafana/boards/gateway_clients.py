@@ -7,6 +7,7 @@ from grafana.boards.limits import EVEN_ONE, READABLE_OR_NOT, READY_OR_NOT, falli
 from grafana.boards.panel import COUNT, SECONDS, SHARE, WORD, bars, lines, per_s, stat
 from grafana.boards.query import GATEWAYS, Query, least, most, of_feeds, of_pods, or_zero, rate, total
 
+DAY_S: Final = 86_400
 EACH: Final = "{{feed}} {{pod}}"
 
 
@@ -20,14 +21,14 @@ STATE: Final = (
         "Whether clients should be sent to each gateway: its bus is live, and it does not drain.",
         "not ready: /readyz says why. Its clients are told and reconnect elsewhere. If all are: see Redis and bus.",
         Query(of_pods("feed_gateway_ready"), "{{pod}}"),
-        unit=WORD, limits=falling(1), state=READY_OR_NOT, width=6, see=[OVERVIEW, REDIS],
+        unit=WORD, limits=falling(1), state=READY_OR_NOT, width=6, alerts=["FeedNoGatewayReady"], see=[OVERVIEW, REDIS],
     ),
     stat(
         "Workers missing",
         "Worker processes that a gateway was told to have and that do not answer.",
         "They are started again by themselves; see Restarts for the cause, and the log (worker_ended).",
         Query(f"{of_pods('feed_gateway_workers')} - {of_pods('feed_gateway_workers_up')}", "{{pod}}"),
-        unit=COUNT, limits=EVEN_ONE, width=6, decimals=0, see=[OVERVIEW],
+        unit=COUNT, limits=EVEN_ONE, width=6, decimals=0, alerts=["FeedGatewayWorkersMissing"], see=[OVERVIEW],
     ),
     stat(
         "Certificate ends in",
@@ -35,7 +36,8 @@ STATE: Final = (
         "Renew it: put the new files where gateway.tls_cert and tls_key point; they are read at the next "
         "handshake.",
         Query(f"{most(of_pods('feed_gateway_certificate_end_timestamp_seconds'), 'pod')} - time()", "{{pod}}"),
-        unit=SECONDS, limits=falling(259_200, 1_209_600), width=6, see=[OVERVIEW],
+        unit=SECONDS, limits=falling(3 * DAY_S, 14 * DAY_S), width=6,
+        alerts=["FeedCertificateEndsNow", "FeedCertificateEndsSoon"], see=[OVERVIEW],
     ),
     stat(
         "Keys and issuers",
@@ -43,7 +45,7 @@ STATE: Final = (
         "unreadable: who is known gets in as before; new keys and revocations are not heard of. keys: see Redis, "
         "or auth.key_file; jwks: the issuer's address, auth.jwt_jwks.",
         Query(least(of_pods("feed_auth_current"), "pod, what"), "{{what}} {{pod}}"),
-        unit=WORD, limits=falling(1), state=READABLE_OR_NOT, width=6, see=[REDIS],
+        unit=WORD, limits=falling(1), state=READABLE_OR_NOT, width=6, alerts=["FeedAuthUnreadable"], see=[REDIS],
     ),
     lines(
         "Connections",
@@ -58,7 +60,7 @@ STATE: Final = (
         "What share of gateway.max_connections is taken.",
         "At 100 % new clients get 503. Another gateway, or a higher limit: 20 kB a connection, 45 kB with TLS.",
         Query(TAKEN, "{{pod}}"),
-        unit=SHARE, limits=rising(0.9, 0.8), least=0, see=[OVERVIEW],
+        unit=SHARE, limits=rising(0.8, 0.6), least=0, alerts=["FeedConnectionsNearLimit"], see=[OVERVIEW],
     ),
     lines(
         "Guests",
@@ -90,15 +92,17 @@ DOOR: Final = (
         unit=per_s("handshakes"), see=[OVERVIEW],
     ),
     lines(
-        "Credentials",
-        "Credentials that were presented, and why they were refused.",
+        "Credentials refused",
+        "Credentials that were presented and let nobody in, by why.",
         "no_key and bad_secret at a steady rate: somebody tries keys out, or a client has an old one: the log "
         "names address and key. unavailable: see Keys and issuers.",
         Query(
-            or_zero(total(rate(of_pods("feed_auth_attempts_total")), "result, reason"), GATEWAYS, "result"),
-            "{{result}} {{reason}}",
+            or_zero(
+                total(rate(of_pods("feed_auth_attempts_total", 'result="refused"')), "reason"), GATEWAYS, "reason"
+            ),
+            "{{reason}}",
         ),
-        unit=per_s("attempts"), limits=worth_a_look(10), see=[OVERVIEW],
+        unit=per_s("attempts"), limits=rising(1, 0.1), alerts=["FeedAuthFailures"], see=[OVERVIEW],
     ),
     lines(
         "Refusals",
@@ -106,7 +110,7 @@ DOOR: Final = (
         "A client's program asks for more than its key grants: `feed key list` shows what that is.",
         Query(or_zero(total(rate(of_pods("feed_gateway_refusals_total")), "reason"), GATEWAYS, "reason"),
               "{{reason}}"),
-        unit=per_s("refusals"), limits=worth_a_look(10), see=[OVERVIEW],
+        unit=per_s("refusals"), limits=rising(1, 0.1), alerts=["FeedRefusals"], see=[OVERVIEW],
     ),
     lines(
         "Errors",

@@ -3,18 +3,19 @@
 from typing import Final
 
 from grafana.boards.board import INGEST, OVERVIEW, REDIS
-from grafana.boards.limits import EVEN_ONE, rising
-from grafana.boards.panel import BYTES, COUNT, SECONDS, SHARE, heat, lines, per_s, table
+from grafana.boards.limits import EVEN_ONE, UP_OR_DOWN, falling, rising
+from grafana.boards.panel import BYTES, COUNT, SECONDS, SHARE, WORD, heat, lines, per_s, stat, table
 from grafana.boards.query import (
     RESTARTS,
     Query,
     hop,
+    lately,
+    least,
     of_feeds,
     of_gateways,
     of_pods,
     quantile,
     rate,
-    rose,
     total,
 )
 
@@ -27,14 +28,14 @@ DELAYS: Final = (
         "From the publish call to when the gateway read the tick off Redis.",
         "Up for one pod: that gateway does not come to read, see Loop delay. Up for all: Redis, see its CPU.",
         *(Query(quantile(q, hop("publish_to_gateway")), f"p{q * 100:g}", exemplars=True) for q in QUANTILES),
-        unit=SECONDS, see=[REDIS],
+        unit=SECONDS, limits=rising(0.1, 0.05), alerts=["FeedHopSlow"], see=[REDIS],
     ),
     lines(
         "Gateway to socket",
         "From reading a tick to after the write of the client's frame: waiting for the flush, and writing to all.",
         "Up to flush.window_max_s is meant. More: one flush takes too long: see Flush. More gateways or workers.",
         *(Query(quantile(q, hop("gateway_to_socket")), f"p{q * 100:g}", exemplars=True) for q in QUANTILES),
-        unit=SECONDS, see=[OVERVIEW],
+        unit=SECONDS, limits=rising(0.1, 0.05), alerts=["FeedHopSlow"], see=[OVERVIEW],
     ),
     lines(
         "Client echo",
@@ -56,7 +57,7 @@ DELAYS: Final = (
         "The same of each gateway.",
         "One pod above the others has more clients, or shares its core: see CPU and Connections.",
         Query(quantile(0.99, hop("publish_to_socket"), "pod"), "{{pod}}", exemplars=True),
-        unit=SECONDS, limits=rising(0.1, 0.05), height=9, see=[OVERVIEW],
+        unit=SECONDS, limits=rising(0.1, 0.05), height=9, alerts=["FeedHopSlow"], see=[OVERVIEW],
     ),
     lines(
         "Flush",
@@ -66,7 +67,7 @@ DELAYS: Final = (
             Query(quantile(q, of_feeds("feed_gateway_flush_seconds_bucket"), "feed"), f"{{{{feed}}}} p{q * 100:g}")
             for q in (0.5, 0.99)
         ),
-        unit=SECONDS, limits=rising(0.25, 0.05), see=[OVERVIEW],
+        unit=SECONDS, limits=rising(0.1, 0.05), alerts=["FeedFlushSlow"], see=[OVERVIEW],
     ),
     lines(
         "Messages of a flush",
@@ -99,6 +100,8 @@ DELAYS: Final = (
 )  # fmt: skip
 
 
+# Prometheus' jobs for our processes, whatever stands before their names.
+SCRAPED: Final = 'job=~"(.*[-/])?(gateway|ingest)"'
 CPU: Final = total(rate(of_pods("process_cpu_seconds_total")), "namespace, pod, worker")
 MEMORY: Final = total(of_pods("process_resident_memory_bytes"), "namespace, pod, worker")
 PROCESSES: Final = (
@@ -107,7 +110,7 @@ PROCESSES: Final = (
         "How late a gateway's event loop comes to a timer: what every client waits for at times.",
         "Above 50 ms the core is full or shared. See CPU: more workers (gateway.workers), more gateways.",
         Query(of_gateways(quantile(0.99, of_pods("feed_loop_delay_seconds_bucket"), "namespace, pod")), "{{pod}}"),
-        unit=SECONDS, limits=rising(0.25, 0.05), see=[OVERVIEW],
+        unit=SECONDS, limits=rising(0.1, 0.05), alerts=["FeedLoopLate"], see=[OVERVIEW],
     ),
     lines(
         "CPU",
@@ -125,20 +128,24 @@ PROCESSES: Final = (
     ),
     lines(
         "Restarts",
-        "Worker processes that were started again.",
+        "Worker processes of a gateway that were started again in the 15 minutes before.",
         "killed with a rising Memory is the kernel's: give it more. hung: see Loop delay before it. The log has "
         "the last words (worker_ended).",
-        Query(
-            total(rose(of_pods(RESTARTS)), "pod"),
-            "{{pod}}",
-        ),
-        unit=COUNT, limits=EVEN_ONE, see=[OVERVIEW],
+        Query(total(lately(of_pods(RESTARTS), "15m"), "pod"), "{{pod}}"),
+        unit=COUNT, limits=EVEN_ONE, alerts=["FeedGatewayWorkerRestarted"], see=[OVERVIEW],
+    ),
+    stat(
+        "Scraped",
+        "Whether Prometheus reaches each process' admin port.",
+        "down: the process is gone or hangs, or the network between; its clients may be well. See its log.",
+        Query(least(of_pods("up", SCRAPED), "pod"), "{{pod}}"),
+        unit=WORD, limits=falling(1), state=UP_OR_DOWN, width=8, alerts=["FeedTargetDown"], see=[OVERVIEW, INGEST],
     ),
     table(
         "Versions",
         "Which version each process runs, and on which Python.",
         "Two versions at once are a rolling upgrade, or one that got stuck.",
         Query(total(of_pods("feed_build_info"), "pod, version, python"), "processes"),
-        unit=COUNT, width=16, height=8, see=[OVERVIEW, INGEST],
+        unit=COUNT, width=8, height=8, see=[OVERVIEW, INGEST],
     ),
 )  # fmt: skip

@@ -5,7 +5,20 @@ from typing import Final
 from grafana.boards.board import INGEST, OVERVIEW, REDIS
 from grafana.boards.limits import EVEN_ONE, rising
 from grafana.boards.panel import BYTES, BYTES_PER_S, COUNT, SECONDS, lines, per_s
-from grafana.boards.query import GAPS, GATEWAYS, MISSING, SLOW, Query, of_feeds, of_pods, or_zero, rate, rose, total
+from grafana.boards.query import (
+    GAPS,
+    GATEWAYS,
+    MISSING,
+    SLOW,
+    Query,
+    lately,
+    of_feeds,
+    of_pods,
+    or_zero,
+    rate,
+    rose,
+    total,
+)
 
 EACH: Final = "{{feed}} {{pod}}"
 
@@ -80,8 +93,8 @@ BEHIND: Final = (
         "Outbox",
         "Bytes that wait in the sockets of clients that are behind.",
         "It is memory: gateway.outbox_bytes a client. `feed trace` names who they are.",
-        Query(of_feeds("feed_gateway_outbox_bytes"), EACH),
-        unit=BYTES, see=[OVERVIEW],
+        Query(total(of_feeds("feed_gateway_outbox_bytes"), "pod"), "{{pod}}"),
+        unit=BYTES, limits=rising(256 * 1024 * 1024, 64 * 1024 * 1024), alerts=["FeedOutboxLarge"], see=[OVERVIEW],
     ),
     lines(
         "Lag",
@@ -92,13 +105,10 @@ BEHIND: Final = (
     ),
     lines(
         "Slow clients",
-        "Clients that were warned (notice) and cut off (cut).",
+        "Clients that were warned (notice) and cut off (cut) in the five minutes before.",
         "As on the overview: one is its line, many are us.",
-        Query(
-            total(rose(of_feeds(SLOW)), "feed, what"),
-            "{{feed}} {{what}}",
-        ),
-        unit=COUNT, limits=rising(10, 1), see=[OVERVIEW],
+        Query(total(lately(of_feeds(SLOW), "5m"), "feed, what"), "{{feed}} {{what}}"),
+        unit=COUNT, limits=rising(5, 1), alerts=["FeedSlowClients"], see=[OVERVIEW],
     ),
     lines(
         "Resumes",
@@ -127,6 +137,6 @@ BEHIND: Final = (
         Query(
             total(rose(of_feeds(MISSING)), "feed"), "{{feed}} ticks",
         ),
-        unit=COUNT, limits=EVEN_ONE, see=[OVERVIEW, INGEST, REDIS],
+        unit=COUNT, limits=EVEN_ONE, alerts=["FeedGaps"], see=[OVERVIEW, INGEST, REDIS],
     ),
 )  # fmt: skip

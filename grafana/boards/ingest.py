@@ -9,6 +9,7 @@ from grafana.boards.query import (
     WORKERS,
     Query,
     hop,
+    lately,
     most,
     of_feeds,
     of_pods,
@@ -31,7 +32,7 @@ VENUE: Final = (
         "down: Reconnects says why. connect and handshake: the way there, or the venue refuses this address; "
         "stale: it sends nothing. Clients are served by the other worker as long as there is one.",
         Query(of_feeds("feed_ingest_connected"), EACH),
-        unit=WORD, limits=falling(1), state=UP_OR_DOWN, width=8, see=[OVERVIEW],
+        unit=WORD, limits=falling(1), state=UP_OR_DOWN, width=8, alerts=["FeedVenueDisconnected"], see=[OVERVIEW],
     ),
     stat(
         "Silent symbols",
@@ -57,7 +58,7 @@ VENUE: Final = (
             or_zero(total(rose_in_all(of_feeds("feed_ingest_parse_errors_total")), "what"), WORKERS, "what"),
             "{{what}}",
         ),
-        unit=COUNT, limits=EVEN_ONE, width=8, decimals=0, see=[OVERVIEW],
+        unit=COUNT, limits=rising(10, 1), width=8, decimals=0, alerts=["FeedVenueParseErrors"], see=[OVERVIEW],
     ),
     lines(
         "Age of the last tick",
@@ -69,16 +70,16 @@ VENUE: Final = (
     ),
     lines(
         "Reconnects",
-        "Connections to venues that ended, by reason.",
+        "Connections to venues that ended in the 15 minutes before, by reason.",
         "Once a day is the venue's habit. More: stale is silence, lost and closed are the line or the venue, "
         "handshake is a refusal (an address that came too often is banned: stop the worker for a while).",
         Query(
             or_zero(
-                total(rose(of_feeds("feed_ingest_reconnects_total")), "feed, reason"), WORKERS, "reason"
+                total(lately(of_feeds("feed_ingest_reconnects_total"), "15m"), "feed, pod, reason"), WORKERS, "reason"
             ),
-            "{{feed}} {{reason}}",
+            "{{feed}} {{pod}} {{reason}}",
         ),
-        unit=COUNT, limits=worth_a_look(1), see=[OVERVIEW],
+        unit=COUNT, limits=rising(5, 1), alerts=["FeedVenueReconnects"], see=[OVERVIEW],
     ),
     lines(
         "Odd numbers and late trades",
@@ -169,21 +170,21 @@ PUBLISHING: Final = (
         ),
         Query(or_zero(total(rose(of_feeds("feed_publish_dropped_total")), "feed"), WORKERS, "feed"),
               "{{feed}} dropped"),
-        unit=COUNT, limits=EVEN_ONE, see=[OVERVIEW, REDIS],
+        unit=COUNT, limits=EVEN_ONE, alerts=["FeedTicksDropped"], see=[OVERVIEW, REDIS],
     ),
     lines(
         "Buffer",
         "How full the buffer is that holds ticks while Redis is away (publish.buffer_bytes).",
         "At 100 % the oldest ticks become a gap. Bring Redis back before; see Redis and bus.",
         Query(FULL, EACH),
-        unit=SHARE, limits=rising(0.8, 0.5), least=0, see=[REDIS],
+        unit=SHARE, limits=rising(0.5, 0.25), least=0, alerts=["FeedPublishBacklog"], see=[REDIS],
     ),
     lines(
         "Oldest that waits",
         "Age of the oldest tick that waits for Redis.",
         "Some ms is health. Seconds: Redis does not answer: see Redis and bus. At publish.buffer_s it is given up.",
         Query(of_feeds("feed_publish_oldest_seconds"), EACH),
-        unit=SECONDS, limits=rising(5, 1), see=[REDIS],
+        unit=SECONDS, limits=rising(10, 1), alerts=["FeedPublishBacklog"], see=[REDIS],
     ),
 )  # fmt: skip
 
@@ -195,7 +196,7 @@ HOPS: Final = (
         "From the venue's own time to when the worker read the frame, the difference of the clocks included.",
         "Up for one worker: its line, or its machine is busy. Up for all: the venue. Below 0: clocks, see below.",
         *(Query(quantile(q, FROM_VENUE, "feed"), f"{{{{feed}}}} p{q * 100:g}") for q in (0.5, 0.99, 0.999)),
-        unit=SECONDS, limits=rising(2, 0.5), see=[OVERVIEW],
+        unit=SECONDS, limits=rising(1, 0.5), alerts=["FeedVenueSlow"], see=[OVERVIEW],
     ),
     lines(
         "Ingest to publish",
@@ -206,14 +207,14 @@ HOPS: Final = (
             Query(quantile(q, hop("ingest_to_publish"), "feed"), f"{{{{feed}}}} p{q * 100:g}")
             for q in (0.5, 0.99, 0.999)
         ),
-        unit=SECONDS, see=[OVERVIEW, REDIS],
+        unit=SECONDS, limits=rising(0.1, 0.05), alerts=["FeedHopSlow"], see=[OVERVIEW, REDIS],
     ),
     lines(
         "Clocks",
         "How far the clocks of a hop are apart at least: its most negative delay of the last minute.",
-        "Mend the time service of the machine that runs behind. Of venue_to_ingest it may be the venue.",
+        "Ours may differ by 10 ms, a venue's from ours by 2 s. Mend the time service of the machine that runs behind.",
         Query(most(of_feeds("feed_hop_clock_offset_seconds"), "feed, hop, pod"), "{{feed}} {{hop}} {{pod}}"),
-        unit=SECONDS, limits=rising(0.1, 0.01), see=[OVERVIEW, GATEWAY],
+        unit=SECONDS, limits=rising(2, 0.01), alerts=["FeedClockOffset"], see=[OVERVIEW, GATEWAY],
     ),
     lines(
         "Delays below zero",
@@ -231,7 +232,7 @@ PROCESSES: Final = (
         "How late a worker's event loop comes to a timer: what every tick waits for at times.",
         "Above 50 ms the core is full or shared: see CPU. Give the worker fewer symbols, or a core of its own.",
         Query(of_workers(quantile(0.99, of_pods("feed_loop_delay_seconds_bucket"), "namespace, pod")), "{{pod}}"),
-        unit=SECONDS, limits=rising(0.25, 0.05), see=[OVERVIEW],
+        unit=SECONDS, limits=rising(0.1, 0.05), alerts=["FeedLoopLate"], see=[OVERVIEW],
     ),
     lines(
         "CPU",

@@ -3,8 +3,8 @@
 from typing import Final
 
 from grafana.boards.board import GATEWAY, INGEST, OVERVIEW, REDIS, Board, Row
-from grafana.boards.limits import EVEN_ONE, LIVE_OR_STALE, falling, rising
-from grafana.boards.panel import COUNT, SECONDS, SHARE, WORD, heat, lines, named, per_s, stat, table
+from grafana.boards.limits import EVEN_ONE, LIVE_OR_STALE, falling, rising, worth_a_look
+from grafana.boards.panel import COUNT, SECONDS, SHARE, WORD, heat, lines, named, per_s, stat, steps, table
 from grafana.boards.query import (
     GAPS,
     GATEWAYS,
@@ -13,10 +13,12 @@ from grafana.boards.query import (
     WORKERS,
     Query,
     hop,
+    lately,
     least,
     most,
     of_feeds,
     of_pods,
+    of_rules,
     or_zero,
     quantile,
     rate,
@@ -39,7 +41,7 @@ FRESH: Final = (
         "stale: look at Ingest whether its workers run and are connected to the venue, and at Redis whether their "
         "beats arrive. A feed that nobody publishes any more: take it out of gateway.feeds.",
         Query(least(of_feeds("feed_bus_feed_live"), "feed"), "{{feed}}"),
-        unit=WORD, limits=falling(1), state=LIVE_OR_STALE, see=[INGEST],
+        unit=WORD, limits=falling(1), state=LIVE_OR_STALE, alerts=["FeedStale"], see=[INGEST],
     ),
     stat(
         "Silent symbols",
@@ -47,7 +49,7 @@ FRESH: Final = (
         "See on Ingest which worker's connection is down. If all are up, the venue is mute about these symbols: "
         "look at its own status page, or whether it dropped them.",
         Query(total(most(of_feeds("feed_bus_silent_symbols"), "namespace, feed"))),
-        unit=COUNT, limits=EVEN_ONE, decimals=0, see=[INGEST],
+        unit=COUNT, limits=EVEN_ONE, decimals=0, alerts=["FeedSymbolsSilent"], see=[INGEST],
     ),
     stat(
         "Newest tick",
@@ -63,7 +65,7 @@ FRESH: Final = (
         "0: nothing of this feed can arrive: start a worker. Fewer than there should be: the feed goes on, without "
         "a spare; see which pod of Ingest is missing.",
         Query(least(of_feeds("feed_bus_workers"), "feed"), "{{feed}}"),
-        unit=COUNT, limits=falling(1), decimals=0, see=[INGEST],
+        unit=COUNT, limits=falling(1), decimals=0, alerts=["FeedNoSecondWorker"], see=[INGEST],
     ),
     stat(
         "Venue to ingest, p99",
@@ -72,7 +74,7 @@ FRESH: Final = (
         "If Clock offset is up, it is the clock. Else the way to the venue, or a worker that is out of CPU: see "
         "Ingest, loop delay.",
         Query(quantile(0.99, hop("venue_to_ingest"))),
-        unit=SECONDS, limits=rising(2, 0.5), see=[INGEST],
+        unit=SECONDS, limits=rising(1, 0.5), alerts=["FeedVenueSlow"], see=[INGEST],
     ),
     stat(
         "Clock offset",
@@ -80,8 +82,10 @@ FRESH: Final = (
         "while no delay is negative.",
         "Delays over that hop are wrong by as much. Look at the time service (chrony, ntp) of the machine that "
         "runs behind; where the hop is venue_to_ingest and the machine is right, it is the venue's clock.",
-        Query(most(of_feeds("feed_hop_clock_offset_seconds"))),
-        unit=SECONDS, limits=rising(0.1, 0.01), see=[INGEST],
+        Query(most(of_feeds("feed_hop_clock_offset_seconds", 'hop!="venue_to_ingest"')), "ours"),
+        Query(most(of_feeds("feed_hop_clock_offset_seconds", 'hop="venue_to_ingest"')), "venue"),
+        unit=SECONDS, limits=rising(0.01), alerts=["FeedClockOffset"], see=[INGEST],
+        overrides=[named("venue", thresholds=steps(rising(2, 1)))],
     ),
 )  # fmt: skip
 
@@ -94,7 +98,8 @@ COMPLETE: Final = (
         "See Gaps for the cause: venue or ingest is lost for everybody, bus by Redis, history for clients that "
         "came back too late or read too slowly.",
         Query(f"1 - {LOST} / ({OUT} + {LOST} > 0)"),
-        unit=SHARE, limits=falling(0.9999), decimals=3, see=[GATEWAY],
+        unit=SHARE, limits=falling(1 - 14.4 * 0.0001, 0.9999), decimals=3, alerts=["FeedCompletenessBurnsFast"],
+        see=[GATEWAY],
     ),
     stat(
         "Gaps",
@@ -102,7 +107,8 @@ COMPLETE: Final = (
         "venue, ingest: see Ingest, gaps and buffer. bus: Redis lost or trimmed entries before a gateway read "
         "them: see Redis and bus. history: clients came back after more than the log holds (history.seconds).",
         Query(total(rose_in_all(of_feeds(GAPS)), "cause"), "{{cause}}"),
-        unit=COUNT, limits=EVEN_ONE, decimals=0, width=5, see=[GATEWAY, REDIS],
+        unit=COUNT, limits=EVEN_ONE, decimals=0, width=5, alerts=["FeedGaps"], see=[GATEWAY, REDIS],
+        overrides=[named("history", thresholds=steps(worth_a_look(1)))],
     ),
     stat(
         "Missing ticks",
@@ -117,7 +123,7 @@ COMPLETE: Final = (
         "have published them all the same: then there is no gap.",
         "Bring Redis back. If it was away for long, publish.buffer_bytes or buffer_s were too small for that.",
         Query(or_zero(total(rose_in_all(of_feeds("feed_publish_dropped_total"))), WORKERS)),
-        unit=COUNT, limits=EVEN_ONE, decimals=0, width=5, see=[INGEST, REDIS],
+        unit=COUNT, limits=EVEN_ONE, decimals=0, width=5, alerts=["FeedTicksDropped"], see=[INGEST, REDIS],
     ),
     stat(
         "Resumes lost",
@@ -125,7 +131,7 @@ COMPLETE: Final = (
         "One now and then is a laptop that slept. Many at once: Redis lost its logs, or history.seconds is shorter "
         "than what clients are away for.",
         Query(or_zero(total(rose_in_all(of_feeds("feed_gateway_resumes_total", 'how="lost"'))), GATEWAYS)),
-        unit=COUNT, limits=EVEN_ONE, decimals=0, width=5, see=[GATEWAY],
+        unit=COUNT, limits=worth_a_look(1), decimals=0, width=5, see=[GATEWAY],
     ),
 )  # fmt: skip
 
@@ -142,7 +148,7 @@ DELIVERED: Final = (
         "Look at the waterfall below which hop it is. publish to gateway: Redis, or a gateway that does not come "
         "to read; gateway to socket: too many clients or ticks for one core: more gateways, or gateway.workers.",
         Query(quantile(0.99, hop("publish_to_socket"))),
-        unit=SECONDS, limits=rising(0.1, 0.05), see=[GATEWAY, REDIS],
+        unit=SECONDS, limits=rising(0.1, 0.05), alerts=["FeedHopSlow"], see=[GATEWAY, REDIS],
     ),
     stat(
         "Deliveries",
@@ -165,21 +171,21 @@ DELIVERED: Final = (
         "(20 kB a connection, 45 kB with TLS).",
         Query(total(of_feeds("feed_gateway_connections")), "open"),
         Query(TAKEN, "of the limit"),
-        unit=COUNT, see=[GATEWAY],
+        unit=COUNT, alerts=["FeedConnectionsNearLimit"], see=[GATEWAY],
         overrides=[
             named(
                 "of the limit", unit=SHARE,
-                thresholds={"mode": "absolute", "steps": [s._asdict() for s in rising(0.9, 0.8)]},
+                thresholds=steps(rising(0.8, 0.6)),
             )
         ],
     ),
     stat(
         "Slow clients",
-        "Clients that could not keep up in the time shown: warned (notice), and cut off (cut).",
+        "Clients that could not keep up in the last five minutes: warned (notice), and cut off (cut).",
         "One is its own line. Many at once is our side: see the waterfall and Gateway, loop delay and outbox. "
         "`feed trace` names who is slow.",
-        Query(total(rose_in_all(of_feeds(SLOW)), "what"), "{{what}}"),
-        unit=COUNT, limits=rising(10, 1), decimals=0, see=[GATEWAY],
+        Query(total(lately(of_feeds(SLOW), "5m"), "what"), "{{what}}"),
+        unit=COUNT, limits=rising(5, 1), decimals=0, alerts=["FeedSlowClients"], see=[GATEWAY],
     ),
     stat(
         "Refusals",
@@ -189,7 +195,7 @@ DELIVERED: Final = (
         Query(or_zero(CREDENTIALS, GATEWAYS), "credentials"),
         Query(or_zero(HANDSHAKES, GATEWAYS), "handshakes"),
         Query(or_zero(REQUESTS, GATEWAYS), "requests"),
-        unit=per_s("refusals"), limits=rising(10, 1), see=[GATEWAY],
+        unit=per_s("refusals"), limits=rising(1, 0.1), alerts=["FeedRefusals", "FeedAuthFailures"], see=[GATEWAY],
     ),
 )  # fmt: skip
 
@@ -231,6 +237,47 @@ SHAPE: Final = (
 )  # fmt: skip
 
 
+# What each promise allows to be missed, in 30 days.
+COMPLETENESS: Final = 0.0001
+FRESHNESS: Final = 0.001
+DELAY: Final = 0.01
+# So many times that, and the month's budget is gone in two days: somebody is woken.
+FAST: Final = 14.4
+HOUR: Final = "{{feed}} last hour"
+FIVE_MINUTES: Final = "{{feed}} last 5 min"
+
+PROMISES: Final = (
+    lines(
+        "Not delivered",
+        "Of what clients were due, the share that they were told is missing. Promised: 0.01 % of 30 days at most.",
+        "Above the red line for an hour the month's budget lasts two days. See Gaps for the cause.",
+        Query(of_rules("namespace_feed:incomplete:ratio1h"), HOUR),
+        Query(of_rules("namespace_feed:incomplete:ratio5m"), FIVE_MINUTES),
+        unit=SHARE, limits=rising(FAST * COMPLETENESS, COMPLETENESS), least=0,
+        alerts=["FeedCompletenessBurnsFast", "FeedCompletenessBurnsSlowly"], see=[GATEWAY],
+    ),
+    lines(
+        "Not fresh",
+        "Share of its clients' time in which a feed was stale, lacked symbols, or the bus was lost. Promised: 0.1 % of "
+        "30 days at most.",
+        "As above: see Feeds live and Silent symbols, and on Redis and bus who has lost it.",
+        Query(of_rules("namespace_feed:stale:ratio1h"), HOUR),
+        Query(of_rules("namespace_feed:stale:ratio5m"), FIVE_MINUTES),
+        unit=SHARE, limits=rising(FAST * FRESHNESS, FRESHNESS), least=0,
+        alerts=["FeedFreshnessBurnsFast", "FeedFreshnessBurnsSlowly"], see=[INGEST, REDIS],
+    ),
+    lines(
+        "Not in time",
+        "Share of deliveries that were written more than 0.1 s after publishing. Promised: 1 % of 30 days at most.",
+        "As above: see the hops' p99 which of them it is.",
+        Query(of_rules("namespace_feed:late:ratio1h"), HOUR),
+        Query(of_rules("namespace_feed:late:ratio5m"), FIVE_MINUTES),
+        unit=SHARE, limits=rising(FAST * DELAY, DELAY), least=0,
+        alerts=["FeedDelayBurnsFast", "FeedDelayBurnsSlowly"], see=[GATEWAY],
+    ),
+)  # fmt: skip
+
+
 OVERVIEW_BOARD: Final = Board(
     OVERVIEW,
     "Fresh, complete, delivered: three rows of lights, then where the time goes: venue, ingest, Redis or gateway.",
@@ -240,5 +287,6 @@ OVERVIEW_BOARD: Final = Board(
         Row("DELIVERED: do clients get them, and how fast", DELIVERED),
         Row("Where the time goes", WATERFALL),
         Row("How delays spread", SHAPE),
+        Row("What is promised", PROMISES),
     ),
 )

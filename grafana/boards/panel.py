@@ -50,7 +50,7 @@ def panel(
     defaults: Json = {
         "unit": unit,
         "color": {"mode": "thresholds" if kind != "timeseries" else "palette-classic"},
-        "thresholds": {"mode": "absolute", "steps": [step._asdict() for step in limits]},
+        "thresholds": steps(limits),
         "mappings": [_mapping(state)] if state else [],
         "noValue": NOTHING,
         "custom": more.pop("custom", {}),
@@ -165,6 +165,11 @@ def named(name: str, **properties: Any) -> Json:
         "matcher": {"id": "byName", "options": name},
         "properties": [{"id": key.replace("_", "."), "value": value} for key, value in properties.items()],
     }
+
+
+def steps(limits: Limits) -> Json:
+    """Limits as Grafana has them."""
+    return {"mode": "absolute", "steps": [step._asdict() for step in limits]}
 
 
 def link(uid: str) -> Json:

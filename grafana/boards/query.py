@@ -31,6 +31,11 @@ def of_pods(metric: str, *more: str) -> str:
     return _of(metric, PODS, more)
 
 
+def of_rules(metric: str, *more: str) -> str:
+    """Of recording rules that put all pods together."""
+    return _of(metric, 'namespace=~"$namespace",feed=~"$feed"', more)
+
+
 def of_feeds(metric: str, *more: str) -> str:
     return _of(metric, FEEDS, more)
 
@@ -42,6 +47,11 @@ def rate(series: str) -> str:
 def rose(series: str) -> str:
     """By how much in each step of a graph."""
     return f"increase({series}[$__rate_interval])"
+
+
+def lately(series: str, window: str) -> str:
+    """By how much in a window of its own, as an alert's."""
+    return f"increase({series}[{window}])"
 
 
 def rose_in_all(series: str) -> str:

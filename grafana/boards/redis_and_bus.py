@@ -9,6 +9,7 @@ from grafana.boards.query import (
     GATEWAYS,
     HEALS,
     Query,
+    lately,
     least,
     most,
     of_feeds,
@@ -34,7 +35,7 @@ SERVER: Final = (
         "At 100 % publishing fails (noeviction), and ticks wait in the workers. A shorter history.seconds, or more "
         "memory: an entry takes some 109 bytes.",
         Query(f"{MEMORY} / ({LIMIT} > 0)"),
-        unit=SHARE, limits=rising(0.9, 0.75), see=[OVERVIEW],
+        unit=SHARE, limits=rising(0.9, 0.75), alerts=["FeedRedisMemoryHigh"], see=[OVERVIEW],
     ),
     stat(
         "CPU of one core",
@@ -42,7 +43,7 @@ SERVER: Final = (
         "Above 90 % calls wait: see Calls. Fewer log reads (clients that resume in a circle), larger batches, a "
         "faster core.",
         Query(most(rate(of_pods("feed_redis_cpu_seconds_total")), NAMESPACE)),
-        unit=SHARE, limits=rising(0.9, 0.7), see=[OVERVIEW],
+        unit=SHARE, limits=rising(0.8, 0.6), alerts=["FeedRedisCpuFull"], see=[OVERVIEW],
     ),
     stat(
         "Running for",
@@ -65,14 +66,14 @@ SERVER: Final = (
         "before 8 and Valkey before 8 do not say.",
         "A gateway that is stuck or out of CPU: see Gateway, loop delay. It comes back and reads on from the logs.",
         Query(most(rose_in_all(of_pods("feed_redis_clients_cut_total")), NAMESPACE)),
-        unit=COUNT, limits=EVEN_ONE, decimals=0, see=[GATEWAY],
+        unit=COUNT, limits=EVEN_ONE, decimals=0, alerts=["FeedRedisCutsClients"], see=[GATEWAY],
     ),
     stat(
         "Evicted keys",
         "Keys that Redis dropped for room in the time shown.",
         "It must never: set maxmemory-policy to noeviction. What was dropped are logs and positions: gaps follow.",
         Query(most(rose_in_all(of_pods("feed_redis_evicted_keys_total")), NAMESPACE)),
-        unit=COUNT, limits=EVEN_ONE, decimals=0, see=[OVERVIEW],
+        unit=COUNT, limits=EVEN_ONE, decimals=0, alerts=["FeedRedisEvicts"], see=[OVERVIEW],
     ),
     lines(
         "Memory",
@@ -94,7 +95,7 @@ SERVER: Final = (
         "Redis' share of one core.",
         "A full core makes every call wait: fewer log reads, larger batches, or a faster core.",
         Query(most(rate(of_pods("feed_redis_cpu_seconds_total")), NAMESPACE), "Redis"),
-        unit=SHARE, limits=rising(0.9, 0.7), least=0, see=[OVERVIEW],
+        unit=SHARE, limits=rising(0.8, 0.6), least=0, alerts=["FeedRedisCpuFull"], see=[OVERVIEW],
     ),
 )  # fmt: skip
 
@@ -115,7 +116,7 @@ CALLS: Final = (
         "Peaks at regular times are Redis' snapshots (fork, disk): move them to a replica, or turn them off. beat "
         "alone: a gateway's loop is late.",
         Query(quantile(0.99, CALL, "call"), "{{call}}"),
-        unit=SECONDS, limits=rising(0.5, 0.05), see=[OVERVIEW],
+        unit=SECONDS, limits=rising(0.05, 0.02), alerts=["FeedRedisSlow"], see=[OVERVIEW],
     ),
     lines(
         "Calls a second",
@@ -134,14 +135,14 @@ CONNECTIONS: Final = (
         "down for one: its network, or its credentials (redis.username). down for all: Redis itself. Workers hold "
         "ticks meanwhile for publish.buffer_s.",
         Query(least(of_pods("feed_bus_connected"), "role, pod"), "{{pod}} {{role}}"),
-        unit=WORD, limits=falling(1), state=UP_OR_DOWN, width=8, see=[OVERVIEW],
+        unit=WORD, limits=falling(1), state=UP_OR_DOWN, width=8, alerts=["FeedRedisLost"], see=[OVERVIEW],
     ),
     stat(
         "Feeds live",
         "Whether some worker hears each feed's venue, as the gateways see it.",
         "See Ingest. All stale at once: workers' beats do not come through Redis.",
         Query(least(of_feeds("feed_bus_feed_live"), "feed"), "{{feed}}"),
-        unit=WORD, limits=falling(1), state=LIVE_OR_STALE, width=8, see=[INGEST],
+        unit=WORD, limits=falling(1), state=LIVE_OR_STALE, width=8, alerts=["FeedStale"], see=[INGEST],
     ),
     stat(
         "Unreadable",
@@ -155,7 +156,7 @@ CONNECTIONS: Final = (
         "Of each process: since its own beat came back, or an answer.",
         "1 s is the beat. At 3 s the bus counts as gone and is connected anew.",
         Query(most(of_pods("feed_bus_probe_age_seconds"), "role, pod"), "{{pod}} {{role}}"),
-        unit=SECONDS, limits=rising(3, 2), see=[OVERVIEW],
+        unit=SECONDS, limits=rising(10, 3), alerts=["FeedRedisLost"], see=[OVERVIEW],
     ),
     lines(
         "Connections lost",
@@ -168,12 +169,17 @@ CONNECTIONS: Final = (
         unit=COUNT, limits=worth_a_look(1), see=[OVERVIEW],
     ),
     lines(
-        "Heals",
-        "Times that a live stream had to be read on from its log: messages were lost between Redis and a gateway.",
-        "With each lost connection once for each stream. Without: Redis cuts gateways off, or pub/sub loses "
+        "Heals of a stream",
+        "How often in the ten minutes before a live stream had to be read on from its log, as messages were lost "
+        "between Redis and a gateway.",
+        "Once with each lost connection. Without: Redis cuts gateways off, or pub/sub loses "
         "messages.",
-        Query(total(rose(of_feeds(HEALS)), "feed"), "{{feed}}"),
-        unit=COUNT, limits=worth_a_look(1), see=[GATEWAY],
+        Query(
+            f'{total(lately(of_feeds(HEALS), "10m"), "feed, pod")} / on (feed, pod) ('
+            f'{total(of_feeds("feed_gateway_streams"), "feed, pod")} > 0)',
+            "{{feed}} {{pod}}",
+        ),
+        unit=COUNT, limits=rising(3, 1), alerts=["FeedHealStorm"], see=[GATEWAY],
     ),
 )  # fmt: skip
 
@@ -191,7 +197,7 @@ STREAMS: Final = (
         "Symbols of live feeds that no worker hears anything of.",
         "See Ingest, Connected and Silent symbols.",
         Query(of_feeds("feed_bus_silent_symbols"), "{{feed}} by {{pod}}"),
-        unit=COUNT, limits=EVEN_ONE, see=[INGEST],
+        unit=COUNT, limits=EVEN_ONE, alerts=["FeedSymbolsSilent"], see=[INGEST],
     ),
     lines(
         "Streams read",

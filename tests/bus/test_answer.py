@@ -1,5 +1,6 @@
 """Answers of processes: read as they were written, never longer than their bound, and odd bytes are one error."""
 
+import asyncio
 import os
 import zlib
 
@@ -89,7 +90,7 @@ def test_only_this_service_s_own_numbers_and_only_numbers() -> None:
     registry = CollectorRegistry()
     Counter("feed_things", "Words.", ["feed"], registry=registry).labels("sim").inc(3, {"stream": "a"})
     Gauge("process_things", "Not ours.", registry=registry)
-    families = unpack(pack(WHO, 0, numbers(registry)), 0).data
+    families = unpack(pack(WHO, 0, asyncio.run(numbers(registry))), 0).data
     (family,) = (of_plain(*each) for each in families)
     assert (family.name, family.words, family.kind) == ("feed_things", "", "counter")
     assert family.samples == (("feed_things_total", (("feed", "sim"),), 3.0, None),)

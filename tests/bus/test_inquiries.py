@@ -48,7 +48,7 @@ class Voice:
 
         await until(so)
 
-    def metrics(self) -> Any:
+    async def metrics(self) -> Any:
         self.metrics_asked += 1
         return self.word
 

@@ -184,7 +184,7 @@ class FakeGateway:
 
     async def _file(self, request: web.Request) -> web.FileResponse:
         name = request.match_info["name"]
-        if not re.fullmatch(r"[a-z]+\.(js|css|svg)", name):
+        if not re.fullmatch(r"[a-z-]+\.(js|css|svg)", name):
             raise web.HTTPNotFound
         return web.FileResponse(WEB / name, headers={"Cache-Control": "no-store"})
 

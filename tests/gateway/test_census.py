@@ -31,7 +31,7 @@ def test_the_numbers_of_all_processes_are_those_of_one_service() -> None:
         "d": answered("ingest sim", family("feed_ingest_connected", "gauge", ("sim", 1.0))),
         "e": answered("ingest sim", family("feed_new_gauge", "gauge", ("sim", 1.0))),
     }
-    body = orjson.loads(rendered(answers, complete=True, now_s=1_795_338_308.5))
+    body = orjson.loads(asyncio.run(rendered(answers, complete=True, now_s=1_795_338_308.5)))
     assert (body["t"], body["complete"]) == (1_795_338_308.5, True)
     assert body["families"] == [
         ["feed_gateway_ticks_in", "counter", [["feed_gateway_ticks_in", {"feed": "sim"}, 7.0]]],
@@ -50,7 +50,8 @@ def test_the_numbers_of_all_processes_are_those_of_one_service() -> None:
 
 
 def test_a_process_that_had_too_much_to_say_is_there_all_the_same() -> None:
-    body = orjson.loads(rendered({"a": Answer(Who("n", "gateway", "1"), 0.0, TOO_LONG, None)}, complete=True, now_s=0))
+    silent = {"a": Answer(Who("n", "gateway", "1"), 0.0, TOO_LONG, None)}
+    body = orjson.loads(asyncio.run(rendered(silent, complete=True, now_s=0)))
     assert body["families"] == []
     assert [(one["ready"], one["not_ready"]) for one in body["processes"]] == [(False, TOO_LONG)]
 
@@ -71,7 +72,7 @@ class Asked:
         return {"other": answered("ingest sim")} if self.times >= self.after else {}
 
 
-def own() -> Answer:
+async def own() -> Answer:
     return Answer(Who("me", "gateway", "0.1.0"), 0.0, "", {"not_ready": "no bus", "families": (), "connections": 1})
 
 

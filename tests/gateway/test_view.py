@@ -1,5 +1,6 @@
 """What a gateway says of one stream: its place, its clients, who is slow, and its own hops while somebody asks."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -149,6 +150,24 @@ def test_hops_are_measured_only_while_somebody_asks() -> None:
     assert said(stage)["hops"]["publish_to_gateway"] is None
 
 
+def test_what_a_flush_wrote_to_nobody_is_no_delay() -> None:
+    stage = Stage()
+    rated, slow = Known("rated"), Known("slow")
+    stage.subscribe(rated, A, rate=2.0)
+    stage.subscribe(slow, A)
+    stage.hub.watched.keep([A])
+    slow.waiting = FULL_BYTES + 1
+    for _ in range(3):
+        stage.ticks(A)
+        stage.clock.turn(0.1)
+    assert said(stage)["lanes"] == 1
+    stage.ticks(A, 5)
+    stage.clock.turn(0.1)
+    hops = said(stage)["hops"]
+    assert hops["publish_to_gateway"].measured == 5
+    assert hops["gateway_to_socket"] is None
+
+
 def test_how_long_a_tick_waits_for_its_flush_is_its_own_hop() -> None:
     stage = Stage(window_min_s=0.5, window_max_s=0.5)
     stage.subscribe(Known("1"), A)
@@ -198,6 +217,6 @@ def test_what_is_said_crosses_redis() -> None:
     crossed = unpack(pack(Who("n", "r", "v"), 0, data), 0).data
     assert Summary(*crossed["hops"]["publish_to_gateway"]).measured == 1
     assert crossed["slow"][0]["key"] == "fk_1"
-    numbers = unpack(pack(Who("n", "r", "v"), 0, view.metrics()), 0).data
+    numbers = unpack(pack(Who("n", "r", "v"), 0, asyncio.run(view.metrics())), 0).data
     assert (numbers["not_ready"], numbers["connections"]) == ("draining", 7)
     assert all(family[0].startswith("feed_") for family in numbers["families"])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import re
 from collections import Counter
 from typing import Any
@@ -19,12 +20,10 @@ from tests.observed.expressions import (
     made_labels,
     panels,
     said,
-    substituted,
     variables,
 )
 
 FOLDER = ROOT / "grafana" / "dashboards"
-RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
 Json = dict[str, Any]
 
 # What Grafana's own schema says of each kind's options, and of a graph's fields (its packages/grafana-schema).
@@ -161,13 +160,57 @@ def test_red_is_where_the_alert_is(panel: Json) -> None:
     if not names:
         return
     by_anchor = {name.lower(): name for name in alerts()}
-    headings = set(re.findall(r"^#+ (\S+)$", RUNBOOK.read_text(), re.M))
-    red = {str(step["value"]) for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1:]}
+    found = thresholds(panel)
     for anchor in re.findall(r"RUNBOOK\.md#(\w+)", names):
         assert anchor in by_anchor, f"no alert {anchor}"
-        assert by_anchor[anchor] in headings
-        compared = re.findall(r"(?:>=?|<=?|==)\s*([\d.e-]+)", substituted(alerts()[by_anchor[anchor]], "1m", "1h"))
-        assert {str(float(value)) for value in compared} & {str(float(value)) for value in red}, (compared, red)
+        alert = alerts()[by_anchor[anchor]]
+        assert any(red(kind, value) & found for kind, value in compared(alert)), (alert, found)
+
+
+def thresholds(panel: Json) -> set[float]:
+    """All at which it changes colour, for whatever value."""
+    config = panel["fieldConfig"]
+    own = [config["defaults"]["thresholds"]]
+    own += [
+        change["value"] for each in config["overrides"] for change in each["properties"] if change["id"] == "thresholds"
+    ]
+    return {round(step["value"], 9) for limits in own for step in limits["steps"][1:]}
+
+
+def compared(expression: str) -> list[tuple[str, float]]:
+    """What an alert's values are compared with, and how. A number may be a product."""
+    number = r"[\d.]+(?:e-?\d+)?"
+    found = re.findall(rf"(>=|<=|==|>|<)\s*(?>({number}(?:\s*\*\s*{number})*))(?!\s*\*)", expression)
+    return [(kind, math.prod(map(float, words.split("*")))) for kind, words in found]
+
+
+def red(kind: str, value: float) -> set[float]:
+    """Where a panel's colour may change for it. Above 0, and 0 itself, are told apart at 1 of what is counted; a panel
+    may show the share that is well in place of the one that is not."""
+    return {1.0} if value == 0 and kind in (">", "==") else {round(value, 9), round(1 - value, 9)}
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ('a{x!="1"} > 0.1', [(">", 0.1)]),
+        ("a > 14.4 * 0.0001 and b < 256 * 1024 * 1024", [(">", 14.4 * 0.0001), ("<", 256 * 1024 * 1024)]),
+        ("a == 0 and b > 0.05 * sum(c)", [("==", 0.0)]),
+    ],
+)
+def test_what_an_alert_is_compared_with(expression: str, found: list[tuple[str, float]]) -> None:
+    assert compared(expression) == found
+
+
+def test_each_alert_has_a_panel_that_turns_red_with_it() -> None:
+    named = {
+        anchor
+        for board in DASHBOARDS.values()
+        for panel in panels(board)
+        for anchor in re.findall(r"RUNBOOK\.md#(\w+)", panel["description"])
+    }
+    # nothing is shown where nothing is scraped
+    assert {name for name in alerts() if name.lower() not in named} == {"FeedMetricsAbsent"}
 
 
 def test_provisioning_takes_its_two_places_from_the_environment() -> None:
