@@ -44,7 +44,7 @@ def count_something() -> None:
     for ts_pub, deliveries in ((T0, 2), (T0 + NS_PER_S, 1)):
         message = Message(EPOCH, 7, tick(stream("A"), 7), ts_pub, T0)
         meters.stamp([Segment(1, b"", [message])], 1, deliveries)
-    meters.written(3, 300, 3)
+        meters.written(deliveries, 100 * deliveries, deliveries)
     meters.flushed(0.001)
     for of in vars(metrics).values():
         labels = getattr(of, "label_names", None) or getattr(of, "_labelnames", None)
@@ -126,8 +126,8 @@ def test_prometheus_takes_histograms_negative_delays_and_exemplars(tmp_path: Pat
             assert 0.025 <= float(delay["value"][1]) <= 0.04
             (negative,) = await answered(session, query, query=f"feed_hop_negative_total{hop}")
             assert float(negative["value"][1]) >= 1
-            (up,) = await answered(session, query, query="up")
-            assert up["value"][1] == "1"
+            # on a machine that stands still, a scrape is late now and then
+            await answered(session, query, query="up == 1")
             exemplars = await answered(
                 session, f"{address}/query_exemplars", query=f"feed_hop_delay_seconds_bucket{hop}",
                 start=str(T0 / NS_PER_S - 60), end="4e9",

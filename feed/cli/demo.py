@@ -179,7 +179,11 @@ class Demo:
         if self._certificate is not None:
             facts["trust"] = f"curl --cacert {self._certificate.cert} {page}/"
             trust = f" --ca {self._certificate.cert}"
-        return facts | {"try": f"feed watch {socket} {self._example_symbol()}{trust}"}
+        symbol = self._example_symbol()
+        return facts | {
+            "try": f"feed watch {socket} {symbol}{trust}",
+            "trace": f"feed trace {self._feed}:trades:{symbol} --redis {mask(self._redis)}",
+        }
 
     async def _child(self, command: str, *arguments: str) -> Child:
         child = await Child.start(command, *arguments, environment=self._environment, forward=self._forward)

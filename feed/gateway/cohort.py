@@ -158,12 +158,29 @@ class Cohort:
     """Clients that get the same bytes: built once per flush, written to each. `due` is empty between flushes. `prompt`
     says that they want every tick of all their streams."""
 
-    __slots__ = ("due", "form", "key", "members", "prompt", "sent_at")
+    __slots__ = ("_portions", "due", "form", "key", "members", "prompt", "sent_at")
 
     def __init__(self, key: CohortKey, now: float) -> None:
         self.key = key
         self.form = key.form
         self.prompt = not any(rate for _, rate in (*key.kinds, *key.streams))
         self.members: dict[Member, None] = {}
+        self._portions: list[list[Member]] = []
         self.due: list[Segment] = []
         self.sent_at = now
+
+    def add(self, member: Member) -> None:
+        self.members[member] = None
+        self._portions = []
+
+    def drop(self, member: Member) -> None:
+        del self.members[member]
+        self._portions = []
+
+    def portions(self, most: int) -> list[list[Member]]:
+        """The members, so many at a time. Kept: to divide them between writes, when they are in no cache, took longer
+        than all that is counted."""
+        if not self._portions:
+            members = list(self.members)
+            self._portions = [members[start : start + most] for start in range(0, len(members), most)]
+        return self._portions

@@ -1,8 +1,7 @@
 """A flush: what streams have pending becomes segments, once per form, and frames, once per cohort; each client gets one
 write."""
 
-from collections.abc import Collection, Iterable
-from itertools import islice
+from collections.abc import Iterable
 
 from feed.gateway.cohort import Cohort, Member
 from feed.gateway.flow import Flow
@@ -48,7 +47,7 @@ class Fanout:
             due, prompt = (cohort.due, count) if cohort.prompt else without_waits(cohort.due)
             if prompt:
                 last, of = due, prompt
-            for portion in (cohort.members,) if len(cohort.members) <= most else _portions(cohort.members, most):
+            for portion in (cohort.members,) if len(cohort.members) <= most else cohort.portions(most):
                 members = len(portion)
                 for member in portion:
                     if not member.write(data):
@@ -95,9 +94,3 @@ class Fanout:
                 due += segments
         if len(live.flows) >= len(rates):
             live.flows = {rate: flow for rate, flow in live.flows.items() if rate in rates}
-
-
-def _portions(members: Iterable[Member], most: int) -> Iterable[Collection[Member]]:
-    """All of them, so many at a time."""
-    rest = iter(members)
-    return iter(lambda: list(islice(rest, most)), [])

@@ -132,7 +132,7 @@ class Interest:
         if old is not None and old.key == key:
             return
         cohort = self.cohorts.get(key) or self._new_cohort(key, now)
-        cohort.members[member] = None
+        cohort.add(member)
         self._cohort_of[member] = cohort
         if old is not None:
             self._drop_member(old, member)
@@ -189,7 +189,7 @@ class Interest:
         return cohort
 
     def _drop_member(self, cohort: Cohort, member: Member) -> None:
-        del cohort.members[member]
+        cohort.drop(member)
         if cohort.members:
             return
         key = cohort.key

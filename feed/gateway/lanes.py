@@ -111,12 +111,12 @@ class Lanes:
                 lane.warned = False
 
     def _given(self, taken: Taken, size: int) -> None:
-        self._meters.given(taken.messages, size, taken.frames)
         prompt, messages = without_waits(taken.segments)
         if messages:
             self._meters.stamp(prompt, messages, messages)
         if self._meters.names:
             self._meters.named(prompt, 1)
+        self._meters.given(taken.messages, size, taken.frames)
         for gap in taken.gaps:
             self._meters.told(gap)
 

@@ -15,7 +15,7 @@ from feed.hops import Hop
 from feed.settings import Metrics
 from feed.tally import Spread, Tally
 
-# A stamp costs as much as a third of a write; what was written since the one before counts as being as late as it says.
+# What was written since the stamp before counts as being as late as this one says: half a millisecond of writes.
 STAMP_EVERY: Final = 64
 NEVER: Final = 1 << 62
 
@@ -77,10 +77,10 @@ class Meters:
         """The same for the symbols that have metrics of their own, of every write."""
 
     def written(self, messages: int, size: int, frames: int) -> None:
-        """What all clients of cohorts were written in a flush; `size` in bytes."""
+        """What all clients of cohorts were written in a flush, after its stamps; `size` in bytes."""
 
     def given(self, messages: int, size: int, frames: int) -> None:
-        """What one client was written that is in a lane."""
+        """What one client was written that is in a lane, after its stamp."""
 
     def conflated(self, why: str, ticks: int) -> None:
         """So many ticks have no message of their own, as the client wants a rate, or is slow."""
@@ -107,6 +107,8 @@ class Counting(Meters):
         super().__init__(feed)
         self._now_ns = now_ns
         self._chance = chance
+        self._turn = 0
+        self._stamps: list[tuple[int, Sequence[Segment], int, int]] = []
         self._named: dict[str, Spread] = {symbol: metrics.SYMBOL_DELAY.labels(feed, symbol) for symbol in symbols}
         self.names = bool(symbols)
         self._named_ticks: dict[Stream, Tally] = {}
@@ -144,11 +146,8 @@ class Counting(Meters):
             self._ticks_of(stream).value += ticks
 
     def stamp(self, due: Sequence[Segment], count: int, deliveries: int) -> None:
-        message = self._one_of(due, count)
-        now_ns = self._now_ns()
-        self._left(self._departure, message, message.ts_gateway, now_ns, deliveries)
-        if message.ts_pub:  # what was read from the log has no time of publishing
-            self._left(self._whole, message, message.ts_pub, now_ns, deliveries)
+        # looked at when all is written: between writes even a little more takes long, as it is in no cache any more
+        self._stamps.append((self._now_ns(), due, count, deliveries))
 
     def named(self, due: Sequence[Segment], clients: int) -> None:
         now_ns = self._now_ns()
@@ -159,15 +158,11 @@ class Counting(Meters):
                 spread.observe((now_ns - message.ts_pub) / NS_PER_S, segment.count * clients)
 
     def written(self, messages: int, size: int, frames: int) -> None:
-        self._messages.value += messages
-        self._bytes.value += size
-        self._frames.value += frames
+        self._count(messages, size, frames)
         self._flush_size.observe(messages)
 
     def given(self, messages: int, size: int, frames: int) -> None:
-        self._messages.value += messages
-        self._bytes.value += size
-        self._frames.value += frames
+        self._count(messages, size, frames)
 
     def conflated(self, why: str, ticks: int) -> None:
         self._conflated[why].value += ticks
@@ -178,9 +173,29 @@ class Counting(Meters):
     def echoed(self, trip_s: float) -> None:
         self._echo.observe(trip_s)
 
-    def _left(self, hop: Hop, message: Message, since_ns: int, now_ns: int, deliveries: int) -> None:
-        delay_s = (now_ns - since_ns) / NS_PER_S
-        bucket = hop.observe(delay_s, deliveries)
+    def _count(self, messages: int, size: int, frames: int) -> None:
+        self._messages.value += messages
+        self._bytes.value += size
+        self._frames.value += frames
+        if not self._stamps:
+            return
+        # one of them is named, each in its turn: to name each takes longer than to count it
+        self._turn += 1
+        named = self._turn % len(self._stamps)
+        for number, (now_ns, due, count, deliveries) in enumerate(self._stamps):
+            message = self._one_of(due, count)
+            delay_s = (now_ns - message.ts_gateway) / NS_PER_S
+            bucket = self._departure.observe(delay_s, deliveries)
+            if number == named:
+                self._name(self._departure, bucket, message, delay_s, now_ns)
+            if message.ts_pub:  # what was read from the log has no time of publishing
+                delay_s = (now_ns - message.ts_pub) / NS_PER_S
+                bucket = self._whole.observe(delay_s, deliveries)
+                if number == named:
+                    self._name(self._whole, bucket, message, delay_s, now_ns)
+        self._stamps.clear()
+
+    def _name(self, hop: Hop, bucket: int, message: Message, delay_s: float, now_ns: int) -> None:
         tick = message.tick
         if hop.wants_mark(bucket, now_ns) and tick is not None:
             stream = Stream(self._feed, kind_of(tick), tick.symbol)

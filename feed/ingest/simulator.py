@@ -131,9 +131,10 @@ class Simulator:
                 # Spread over the time since the last slice; the wall clock may have been set meanwhile.
                 span_ns = min(max(now_ns - last_ns, 0), int((elapsed_s - last_s) * NS_PER_S))
                 step_ns = span_ns // count
-                first_ns = now_ns - step_ns * (count - 1)
+                # each in the middle of its part: one that was made when it was received would tell no delay
+                first_ns = now_ns - step_ns * (count - 1) - step_ns // 2
                 sink.ticks(market.ticks(count, first_ns, step_ns, now_ns))
-                hop.observe_all([before * step_ns / NS_PER_S for before in range(count)])
+                hop.observe_all([(now_ns - first_ns - at * step_ns) / NS_PER_S for at in range(count)])
                 last_s, last_ns = elapsed_s, now_ns
             if pace.skipped > told and elapsed_s >= tell_s:
                 log.warning(

@@ -1,16 +1,15 @@
 // One WebSocket of the protocol at depth two: greeting, credentials, subscription, resume, and coming back when it is lost.
 
 import { authCommand } from "./access.js";
+import { Asks, byKind, inParts } from "./asks.js";
 
-export const KINDS = Object.freeze(["trades", "quotes", "bars"]);
 const SUBPROTOCOL = "feed.v1.json";
 const SILENCE_MS = 10_000;
 const PING_EVERY_MS = 5_000;
+const ECHO_EVERY_MS = 2_000;
 const STEADY_MS = 5_000;
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 15_000;
-// Half as many commands a second as the gateway takes.
-const ASK_EVERY_MS = 40;
 const TOKEN_EXPIRED = 4005;
 const OBJECTIONS = [402, 404, 406, 409];
 
@@ -32,12 +31,10 @@ export class Connection {
   #attempt = 0;
   #heardAt = 0;
   #pingedAt = -Infinity;
+  #echoedAt = -Infinity;
+  #echoes = new Set();
   #nextId = 1;
-  #resumes = true;
-  #asks = new Map();
-  #apart = [];
-  #apartTimer = 0;
-  #denied = new Set();
+  #asks;
   #probing = false;
   #renewing = false;
   #objection = null;
@@ -49,19 +46,27 @@ export class Connection {
    * `on.state({name, ...})` tells of connecting, live, waiting (with `retryAt`), stopped (with `error`, what the gateway
    * objected to before), and locked: this gateway wants credentials. `on.frame(messages, bytes)` gets every frame,
    * `on.pong(sent, message)` a round trip, `on.denied(kind, symbols)` what the credentials don't include, and `on.renewed()`
-   * is told that new ones count. `since(streams)` says where to resume; `credentials` null are none.
+   * is told that new ones count. `since(streams)` says where to resume; `credentials` null are none. While `watched()`
+   * somebody looks: the gateway is helped to measure the way to here.
    */
-  constructor({ url, credentials = null, since, on, now = () => performance.now() }) {
-    Object.assign(this, { url, credentials, since, on, now });
+  constructor({ url, credentials = null, since, on, watched = () => true, now = () => performance.now() }) {
+    Object.assign(this, { url, credentials, on, watched, now });
+    this.#asks = new Asks({
+      since,
+      send: (command) => this.#command(command),
+      wanted: (stream) => this.#wanted.has(stream),
+      denied: (kind, symbols) => this.on.denied(kind, symbols),
+    });
   }
 
   open() {
     clearTimeout(this.#retryTimer);
     clearInterval(this.#watch);
     this.#ready = false;
-    this.#asked.clear();
+    this.#asked = new Set();
     this.#pings.clear();
-    this.#forgetAsks();
+    this.#echoes.clear();
+    this.#asks.forget();
     this.#objection = null;
     this.#renewing = this.#probing = false;
     this.#heardAt = this.now();
@@ -81,7 +86,7 @@ export class Connection {
   /** Presents a fresh token on this connection, which goes on as it is. */
   renew(credentials) {
     this.credentials = credentials;
-    this.#denied.clear();
+    this.#asks.allow();
     if (!this.#ready) return;
     this.#renewing = true;
     this.#send(authCommand(credentials));
@@ -90,30 +95,39 @@ export class Connection {
   /** Finds out whether this gateway serves a reader who presented nothing, before any symbol is asked for. */
   probe() {
     this.#probing = !this.#ready;
-    if (this.#ready) this.#subscribe(KINDS, []);
+    if (this.#ready) this.#asks.ask([]);
   }
 
-  /** Sets the symbols wanted; sends what changed. */
-  want(symbols) {
-    this.#wanted = new Set(symbols);
+  /** Sets the streams wanted, each `kind:symbol`; sends what changed. */
+  want(streams) {
+    this.#wanted = new Set(streams);
     if (!this.#ready) return;
-    const added = symbols.filter((symbol) => !this.#asked.has(symbol));
-    const dropped = [...this.#asked].filter((symbol) => !this.#wanted.has(symbol));
-    if (dropped.length > 0) this.#send({ action: "unsubscribe", ...everyKind(dropped) });
-    if (added.length > 0) this.#subscribe(KINDS, added);
-    this.#asked = new Set(symbols);
+    const added = streams.filter((stream) => !this.#asked.has(stream));
+    const dropped = [...this.#asked].filter((stream) => !this.#wanted.has(stream));
+    for (const part of inParts(dropped)) this.#command({ action: "unsubscribe", ...byKind(part) });
+    this.#asks.add(added);
+    this.#asked = new Set(streams);
   }
 
   #receive(data) {
     this.#heardAt = this.now();
     const messages = JSON.parse(data);
+    this.#echo(messages.at(-1)?.tw);
     const [first] = messages;
     this.#objection = null;
     if (first?.T === "success") this.#greeted(first.msg);
     else if (first?.T === "pong") this.#ponged(first);
-    else if (first?.T === "subscription") this.#asks.delete(first.id);
+    else if (first?.T === "subscription") this.#asks.answered(first.id);
     else if (first?.T === "error" && this.#refused(first)) return;
     this.on.frame(messages, data.length);
+  }
+
+  /** Returns a stamp before anything else is done with its frame: the way is to be measured, and not our work. */
+  #echo(tw) {
+    if (tw === undefined || this.#heardAt - this.#echoedAt < ECHO_EVERY_MS || !this.watched()) return;
+    this.#echoedAt = this.#heardAt;
+    this.#echoes.clear();
+    this.#echoes.add(this.#command({ action: "echo", tw }));
   }
 
   #greeted(what) {
@@ -134,64 +148,19 @@ export class Connection {
   }
 
   /** Takes an error; true where nobody needs to be told of it as it is. */
-  #refused({ code, id }) {
-    const ask = this.#asks.get(id);
-    this.#asks.delete(id);
+  #refused(error) {
+    const { code, id } = error;
     if (code === 401) {
+      this.#asks.answered(id);
       this.#abandon();
       this.on.state({ name: "locked", code });
       return true;
     }
-    if (ask === undefined) {
-      if (OBJECTIONS.includes(code)) this.#objection = code;
-      return false;
-    }
-    // A gateway that can't resume refuses to, and is asked for the present: what that leaves out will be counted.
-    if (code === 400 && ask.resume) {
-      this.#resumes = false;
-      this.#subscribe(ask.kinds, ask.symbols);
-    }
-    if (code === 409) this.#split(ask);
-    return code === 409;
-  }
-
-  /** One stream that is not granted fails a whole command: what is granted is found by asking for less at a time. */
-  #split({ kinds, symbols }) {
-    if (kinds.length > 1) this.#apart.push(...kinds.map((kind) => ({ kinds: [kind], symbols })));
-    else if (symbols.length > 1) this.#apart.push(...symbols.map((symbol) => ({ kinds, symbols: [symbol] })));
-    else this.#denied.add(`${kinds[0]}:${symbols[0]}`);
-    if (this.#apartTimer === 0) this.#apartTimer = setInterval(() => this.#askNext(), ASK_EVERY_MS);
-  }
-
-  #askNext() {
-    const next = this.#apart.shift();
-    if (next !== undefined) {
-      const symbols = next.symbols.filter((symbol) => this.#wanted.has(symbol));
-      if (symbols.length > 0) this.#subscribe(next.kinds, symbols);
-    } else if (this.#asks.size === 0) {
-      this.#forgetAsks();
-      for (const kind of KINDS) {
-        const symbols = [...this.#wanted].filter((symbol) => this.#denied.has(`${kind}:${symbol}`));
-        if (symbols.length > 0) this.on.denied(kind, symbols);
-      }
-    }
-  }
-
-  #forgetAsks() {
-    clearInterval(this.#apartTimer);
-    this.#apartTimer = 0;
-    this.#apart = [];
-    this.#asks.clear();
-  }
-
-  #subscribe(kinds, symbols) {
-    const wanted = kinds.map((kind) => [kind, symbols.filter((symbol) => !this.#denied.has(`${kind}:${symbol}`))]);
-    const since = this.since(wanted.flatMap(([kind, names]) => names.map((symbol) => `${kind}:${symbol}`)));
-    const resume = this.#resumes && Object.keys(since).length > 0;
-    const id = this.#nextId++;
-    this.#asks.set(id, { kinds, symbols, resume });
-    const how = { snapshot: true, stamps: true, ...(resume ? { since } : {}) };
-    this.#send({ action: "subscribe", id, ...Object.fromEntries(wanted), ...how });
+    // A stamp that lay in a sleeping computer for a minute measures nothing: the gateway says so, and that is all.
+    if (this.#echoes.delete(id)) return true;
+    const { ours, told } = this.#asks.refused(error);
+    if (!ours && OBJECTIONS.includes(code)) this.#objection = code;
+    return told;
   }
 
   #ponged(message) {
@@ -211,15 +180,15 @@ export class Connection {
     } else if (this.#ready && now - this.#pingedAt > PING_EVERY_MS) {
       this.#pingedAt = now;
       this.#pings.clear();
-      this.#pings.set(this.#nextId, this.on.sent());
-      this.#send({ action: "ping", id: this.#nextId++ });
+      const sent = this.on.sent();
+      this.#pings.set(this.#command({ action: "ping" }), sent);
     }
   }
 
   /** Without its listeners: a close that waits for a dead network must not be reported a second time. */
   #abandon() {
     clearInterval(this.#watch);
-    this.#forgetAsks();
+    this.#asks.forget();
     if (this.#socket === null) return;
     this.#socket.onmessage = null;
     this.#socket.onclose = null;
@@ -230,7 +199,7 @@ export class Connection {
 
   #lost(code, reason) {
     clearInterval(this.#watch);
-    this.#forgetAsks();
+    this.#asks.forget();
     this.#socket = null;
     // A gateway that greets and closes at once must not be asked ever faster.
     if (this.#ready && this.now() - this.#readyAt > STEADY_MS) this.#attempt = 0;
@@ -245,11 +214,14 @@ export class Connection {
     this.on.state({ name: "waiting", code, reason, delay, retryAt: this.now() + delay });
   }
 
+  /** Sends a command with an id, which its answer carries: that id. */
+  #command(command) {
+    const id = this.#nextId++;
+    this.#send({ ...command, id });
+    return id;
+  }
+
   #send(command) {
     this.#socket.send(JSON.stringify(command));
   }
-}
-
-function everyKind(symbols) {
-  return Object.fromEntries(KINDS.map((kind) => [kind, symbols]));
 }

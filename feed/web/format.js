@@ -52,3 +52,21 @@ export function age(ms) {
 export function clock(ms) {
   return new Date(ms).toTimeString().slice(0, 8);
 }
+
+/** A signed change in percent: two decimals, and a true minus. */
+export function percent(share) {
+  const text = Math.abs(share * 100).toFixed(2);
+  const sign = Number(text) === 0 ? "" : share > 0 ? "+" : "−";
+  return `${sign}${text} %`;
+}
+
+/** A signed difference of prices. */
+export function change(value, digits) {
+  const text = grouped(Math.abs(value), digits);
+  return `${value > 0 ? "+" : value < 0 ? "−" : ""}${text}`;
+}
+
+/** "1 stream", "24 streams". */
+export function count(number, what) {
+  return `${grouped(number, 0)} ${what}${number === 1 ? "" : "s"}`;
+}

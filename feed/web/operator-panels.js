@@ -4,6 +4,10 @@ import { cells, draw, flag, put } from "./cell.js";
 import { delay } from "./format.js";
 import { QUANTILES, ROWS } from "./operator-stats.js";
 
+const COLUMNS = ["Process", "State", "Role", "Version", "Connections", "Heard"];
+const STATE = 1;
+const NUMBERS = 4; // the columns from here on are
+
 /** An element with attributes and children; text is only ever text. */
 export function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -33,10 +37,10 @@ export function build(section) {
     make("section", { class: "card op-processes", "aria-labelledby": "op-processes" },
       make("h2", { id: "op-processes" }, "Processes"),
       make("div", { class: "op-scroll", tabindex: "0", role: "region", "aria-labelledby": "op-processes" },
-        make("table", {},
-          make("thead", {}, make("tr", {}, ...["Process", "Role", "Version", "State", "Connections", "Heard"].map((head, at) =>
-            make("th", { scope: "col", ...(at > 3 ? { class: "num" } : {}) }, head)))),
-          make("tbody", { "data-cell": "processes" })))),
+        make("div", { class: "op-table", role: "table", "aria-labelledby": "op-processes" },
+          make("div", { role: "rowgroup" }, make("div", { role: "row" }, ...COLUMNS.map((head, at) =>
+            make("span", { role: "columnheader", ...(at >= NUMBERS ? { class: "num" } : {}) }, head)))),
+          make("div", { role: "rowgroup", "data-cell": "processes" })))),
   );
   return cells(section);
 }
@@ -75,9 +79,11 @@ function nothing(parts) {
 }
 
 /** One sentence for all: what needs somebody, what is worth a look, or that all is well. */
-export function verdict(standing) {
+export function verdict(standing, processes) {
   const titles = (tone) => standing.filter((stat) => stat.tone === tone).map((stat) => stat.title);
   const [bad, warn] = [titles("bad"), titles("warn")];
+  const waiting = processes.filter(({ ready }) => !ready).length;
+  if (waiting > 0) warn.push(`${waiting} of ${processes.length} processes not ready`);
   if (bad.length > 0) return { tone: "bad", text: `Needs somebody: ${bad.join(", ")}` };
   if (warn.length > 0) return { tone: "warn", text: `Worth a look: ${warn.join(", ")}` };
   if (standing.every((stat) => stat.tone === "none")) return { tone: "none", text: "Nothing is told yet" };
@@ -124,14 +130,15 @@ export function shown(value) {
 /** The processes in the order in which they are told. */
 export function showProcesses(body, processes) {
   while (body.childElementCount < processes.length) {
-    body.append(make("tr", {}, make("th", { scope: "row" }), ...[0, 1].map(() => make("td")),
-      make("td", { class: "op-state" }), ...[0, 1].map(() => make("td", { class: "num" }))));
+    body.append(make("div", { role: "row" }, ...COLUMNS.map((_, at) => make("span", {
+      role: at === 0 ? "rowheader" : "cell", class: at === STATE ? "op-state" : at >= NUMBERS ? "num" : "",
+    }))));
   }
   while (body.childElementCount > processes.length) body.lastElementChild.remove();
   processes.forEach((process, at) => {
     const row = body.children[at];
     const state = process.ready ? "ready" : process.not_ready || "not ready";
-    const words = [process.name || "this gateway", process.role, process.version, state,
+    const words = [process.name || "this gateway", state, process.role, process.version,
       process.role.startsWith("ingest") ? "" : String(process.connections), `${process.age_s.toFixed(1)} s ago`];
     flag(row, "tone", process.ready ? "good" : "bad");
     words.forEach((text, column) => put(row.children[column], text));

@@ -31,14 +31,15 @@ export function spread(looks, name) {
 }
 
 const rising = (red, yellow = red) => ({ red, yellow, rises: true });
-const falling = (red) => ({ red, yellow: red, rises: false });
+const falling = (red, yellow = red) => ({ red, yellow, rises: false });
+const worthALook = (yellow) => ({ red: null, yellow, rises: true });
 
 /** How a value stands: good, warn or bad; plain where there is no limit, none where there is no value. */
 export function tone(limits, value) {
   if (value === null) return "none";
   if (limits === null) return "plain";
   const { red, yellow, rises } = limits;
-  if (rises ? value >= red : value < red) return "bad";
+  if (red !== null && (rises ? value >= red : value < red)) return "bad";
   return (rises ? value >= yellow : value < yellow) ? "warn" : "good";
 }
 
@@ -88,16 +89,26 @@ function connections(looks) {
   const open = total(looks.levels("feed_gateway_connections")) ?? told;
   const limit = total(looks.levels("feed_gateway_connections_limit"));
   return [
-    { label: "", value: open, limits: null },
-    { label: "of the limit", value: open === null || !limit ? null : open / limit, text: (value) => share(value) },
+    { label: "open", value: open },
+    { label: OF_LIMIT, value: open === null || !limit ? null : open / limit, text: (value) => share(value) },
   ];
 }
 
+function offsets(looks) {
+  const of = (where) => most(looks.levels("feed_hop_clock_offset_seconds", where));
+  return [
+    { label: "ours", value: of(({ hop: name }) => name !== "venue_to_ingest") },
+    { label: "venue", value: of(({ hop: name }) => name === "venue_to_ingest") },
+  ];
+}
+
+const OF_LIMIT = "of the limit";
 const GATEWAY = "feed_gateway_ready";
 const INGEST = "feed_ingest_connected";
 const LIVE = { text: (value) => (value >= 1 ? "live" : "stale") };
 
-/** Rows of lights: title, limits as on the dashboard, how a value is written, what to do when it is not green. */
+/** Rows of lights: title, limits as on the dashboard (`apart` those of single values), how a value is written, what to
+ * do when it is not green. */
 export const ROWS = [
   {
     title: "Fresh",
@@ -124,13 +135,12 @@ export const ROWS = [
         act: "Nothing of this feed can arrive: start a worker.",
       },
       {
-        title: "Venue to ingest, p99", limits: rising(2, 0.5), text: seconds,
+        title: "Venue to ingest, p99", limits: rising(1, 0.5), text: seconds,
         of: (looks) => one(quantile(0.99, hop(looks, "venue_to_ingest"))),
         act: "If Clock offset is up, it is the clock. Else the way to the venue, or a worker that is out of CPU.",
       },
       {
-        title: "Clock offset", limits: rising(0.1, 0.01), text: seconds,
-        of: (looks) => one(most(looks.levels("feed_hop_clock_offset_seconds"))),
+        title: "Clock offset", limits: rising(0.01), apart: { venue: rising(2, 1) }, text: seconds, of: offsets,
         act: "Delays are wrong by as much. See the time service (chrony, ntp) of the machine that runs behind, or it is the venue’s clock.",
       },
     ],
@@ -140,12 +150,12 @@ export const ROWS = [
     asks: "Does each tick arrive?",
     stats: [
       {
-        title: "Completeness", limits: falling(0.9999), text: share,
+        title: "Completeness", limits: falling(0.99856, 0.9999), text: share,
         of: (looks) => one(completeness(looks)),
         act: "Clients were told that ticks are missing. Gaps says of which cause.",
       },
       {
-        title: "Gaps", limits: rising(1), text: count,
+        title: "Gaps", limits: rising(1), apart: { history: worthALook(1) }, text: count,
         of: (looks) => roseBy(looks, "feed_gateway_gaps_total", "cause", GATEWAY),
         act: "venue, ingest: see the workers’ log. bus: Redis lost entries, or trimmed them too early. history: clients came back after more than the log holds (history.seconds).",
       },
@@ -160,7 +170,7 @@ export const ROWS = [
         act: "Redis was away for longer than a worker can hold ticks: bring it back, and see publish.buffer_bytes and buffer_s.",
       },
       {
-        title: "Resumes lost", limits: rising(1), text: count,
+        title: "Resumes lost", limits: worthALook(1), text: count,
         of: (looks) => one(rose(looks, "feed_gateway_resumes_total", GATEWAY, ({ how }) => how === "lost")),
         act: "One is a laptop that slept. Many at once: Redis lost its logs, or history.seconds is too short.",
       },
@@ -186,16 +196,16 @@ export const ROWS = [
         act: "",
       },
       {
-        title: "Connections", limits: rising(0.9, 0.8), text: count, of: connections,
+        title: "Connections", limits: null, apart: { [OF_LIMIT]: rising(0.8, 0.6) }, text: count, of: connections,
         act: "New clients will get 503: start another gateway, or raise gateway.max_connections if there is CPU and memory.",
       },
       {
-        title: "Slow clients", limits: rising(10, 1), text: count,
+        title: "Slow clients", limits: rising(5, 1), text: count,
         of: (looks) => roseBy(looks, "feed_gateway_slow_clients_total", "what", GATEWAY),
         act: "One is its own line. Many at once is our side: see the hops below. feed trace names who is slow.",
       },
       {
-        title: "Refusals", limits: rising(10, 1), text: perSecond, of: refusals,
+        title: "Refusals", limits: rising(1, 0.1), text: perSecond, of: refusals,
         act: "credentials: a key that ended, or somebody who tries keys out: auth_refused in the log says who. handshakes: too many from one address, or a gateway that is full.",
       },
     ],
@@ -207,7 +217,7 @@ const WORSE = ["none", "plain", "good", "warn", "bad"];
 /** A stat as it stands: its parts with their text and tone, and the worst of these. */
 export function stand(stat, looks) {
   const parts = stat.of(looks).map((part) => {
-    const limits = part.limits === undefined ? stat.limits : part.limits;
+    const limits = stat.apart?.[part.label] ?? stat.limits;
     const text = part.value === null ? "–" : (part.text ?? stat.text)(part.value);
     return { label: part.label, text, tone: tone(limits, part.value) };
   });

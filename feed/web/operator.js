@@ -77,7 +77,7 @@ export class Operator {
 
   #sentence(body, standing) {
     const { tone, text } = body.complete
-      ? verdict(standing)
+      ? verdict(standing, body.processes)
       : { tone: "bad", text: "Redis does not answer: these are the numbers of this process alone" };
     flag(this.#page.verdict, "tone", tone);
     put(this.#page.sentence, text);

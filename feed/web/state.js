@@ -1,61 +1,14 @@
 // What the page knows: messages of the protocol in, rows, totals and events out. Pure: no DOM, no clock.
 
-import { Rate, Samples, Skew, parseMicros } from "./measure.js";
+import { symbolOf } from "./asks.js";
+import { Comeback } from "./comeback.js";
+import { Rate, Samples, Skew } from "./measure.js";
 import { Positions, Verdict } from "./positions.js";
+import { HOPS, Row } from "./row.js";
 
-export const HOPS = Object.freeze(["ingest", "bus", "gateway", "browser"]);
-export const SPAN_MS = 5000;
 const KIND = Object.freeze({ t: "trades", q: "quotes", b: "bars" });
+const KINDS = Object.freeze([...Object.values(KIND), "bars1s"]);
 const EVENTS_KEPT = 60;
-const TREND_STEP_MS = 500;
-const TREND_POINTS = 120;
-
-class Row {
-  constructor(symbol) {
-    this.symbol = symbol;
-    this.price = null;
-    this.previous = null;
-    this.direction = 0;
-    this.moves = 0;
-    this.trade = null;
-    this.quote = null;
-    this.bar = null;
-    this.status = "live";
-    this.denied = new Set();
-    this.gapAt = -Infinity;
-    this.heardAt = null;
-    this.trend = [];
-    this.trades = new Rate();
-    this.quotes = new Rate();
-    this.delay = new Samples(512);
-    this.hops = HOPS.map(() => new Samples(256));
-    this.version = 0;
-  }
-
-  take(message, nowMs) {
-    this.version += 1;
-    this.heardAt = message.snap ? Math.min(nowMs, parseMicros(message.t) / 1000) : nowMs;
-    if (message.T === "b") this.bar = message;
-    if (message.T === "q") this.quote = message;
-    if (message.T === "t") this.#trade(message, nowMs);
-    if (message.snap || message.T === "b") return;
-    (message.T === "t" ? this.trades : this.quotes).add(message.m?.n ?? 1, nowMs);
-  }
-
-  #trade(message, nowMs) {
-    this.trade = message;
-    if (this.price !== null && message.p !== this.price) {
-      this.direction = message.p > this.price ? 1 : -1;
-      this.moves += 1;
-    }
-    this.price = message.p;
-    const step = Math.floor(nowMs / TREND_STEP_MS);
-    const newest = this.trend.at(-1);
-    if (newest?.step === step) newest.price = message.p;
-    else this.trend.push({ step, price: message.p });
-    while (this.trend[0].step <= step - TREND_POINTS) this.trend.shift();
-  }
-}
 
 export class Board {
   rows = new Map();
@@ -66,6 +19,7 @@ export class Board {
   holes = 0;
   resumes = 0;
   busLost = false;
+  comeback = new Comeback();
   positions = new Positions();
   skew = new Skew();
   messages = new Rate();
@@ -73,13 +27,18 @@ export class Board {
   delay = new Samples(2048);
   hops = HOPS.map(() => new Samples(1024));
 
-  /** Sets the symbols shown; what was known of the others is forgotten. */
-  show(symbols) {
+  #also = new Set();
+
+  /** Sets the symbols shown, and streams of theirs beyond trades, quotes and bars; the others are forgotten. */
+  show(symbols, also = []) {
     const wanted = new Map(symbols.map((symbol) => [symbol, this.rows.get(symbol) ?? new Row(symbol)]));
     for (const symbol of this.rows.keys()) {
       if (!wanted.has(symbol)) for (const kind of Object.values(KIND)) this.positions.drop(`${kind}:${symbol}`);
     }
     this.rows = wanted;
+    const dropped = [...this.#also].filter((stream) => !also.includes(stream));
+    for (const stream of dropped) this.positions.drop(stream);
+    this.#also = new Set(also);
   }
 
   log(level, text, nowMs) {
@@ -93,7 +52,7 @@ export class Board {
     const rows = symbols.map((symbol) => this.rows.get(symbol)).filter((row) => row && !row.denied.has(kind));
     for (const row of rows) {
       row.denied.add(kind);
-      if (row.denied.size === Object.keys(KIND).length) row.status = "not included";
+      if (Object.values(KIND).every((each) => row.denied.has(each))) row.status = "not included";
     }
     const names = rows.map((row) => row.symbol).join(", ");
     if (names !== "") this.log("warn", `Not included in your access: ${kind} of ${names}`, nowMs);
@@ -110,24 +69,25 @@ export class Board {
 
   #tick(message, nowMs, nowUs) {
     const row = this.rows.get(message.S);
-    if (!row) return; // a few of a stream that was just dropped may still come
+    const stream = `${message.kind ?? KIND[message.T]}:${message.S}`;
+    if (!this.#shows(stream)) return; // a few of a stream that was just dropped may still come
     this.messages.add(1, nowMs);
-    const stream = `${KIND[message.T]}:${message.S}`;
     const verdict = this.positions.tick(stream, message);
     if (verdict === Verdict.HOLE || verdict === Verdict.REPEAT) this.#unexplained(stream, verdict, nowMs);
     row.take(message, nowMs);
     if (!message.snap && message.tp !== undefined) this.#stamps(row, message, nowMs, nowUs);
   }
 
+  #shows(stream) {
+    return this.rows.has(symbolOf(stream)) && (!stream.startsWith("bars1s:") || this.#also.has(stream));
+  }
+
   #stamps(row, { ti, tp, tg, tw }, nowMs, nowUs) {
     const hereUs = nowUs + this.skew.correctionUs;
-    const delays = [tp - ti, tg - tp, tw - tg, hereUs - tw];
-    for (let i = 0; i < delays.length; i += 1) {
-      row.hops[i].add(delays[i], nowMs);
-      this.hops[i].add(delays[i], nowMs);
-    }
-    row.delay.add(hereUs - tp, nowMs);
+    const hops = [tp - ti, tg - tp, tw - tg, hereUs - tw];
+    for (let i = 0; i < hops.length; i += 1) this.hops[i].add(hops[i], nowMs);
     this.delay.add(hereUs - tp, nowMs);
+    row.took(hops, hereUs - tp, nowMs);
   }
 
   #unexplained(stream, verdict, nowMs) {
@@ -139,6 +99,7 @@ export class Board {
   #missed(stream, count, nowMs) {
     if (count === 0) return;
     this.#gap(this.rows.get(symbolOf(stream)), nowMs);
+    this.comeback.missed(stream, count, nowMs);
     this.log("warn", `Missed ${count} ticks of ${stream} while disconnected`, nowMs);
   }
 
@@ -149,19 +110,20 @@ export class Board {
 
   #control = {
     subscription: (message, nowMs) => {
-      this.streams = ["trades", "quotes", "bars"].reduce((sum, kind) => sum + (message[kind]?.length ?? 0), 0);
-      const granted = Object.entries(message.streams ?? {}).filter(([stream]) => this.rows.has(symbolOf(stream)));
+      this.streams = KINDS.reduce((sum, kind) => sum + (message[kind]?.length ?? 0), 0);
+      const granted = Object.entries(message.streams ?? {}).filter(([stream]) => this.#shows(stream));
       for (const [stream, position] of granted) this.#missed(stream, this.positions.granted(stream, position), nowMs);
       const recovered = granted.filter(([, position]) => position.recovered === true).length;
       if (recovered === 0) return;
       this.resumes += recovered;
+      this.comeback.resumed(recovered);
       this.log("good", `Resumed ${recovered} streams where they had stopped: nothing missed`, nowMs);
     },
     gap: (message, nowMs) => {
-      const row = this.rows.get(symbolOf(message.stream));
-      if (!row) return;
+      if (!this.#shows(message.stream)) return;
       this.positions.gap(message);
-      this.#gap(row, nowMs);
+      this.#gap(this.rows.get(symbolOf(message.stream)), nowMs);
+      this.comeback.missed(message.stream, lost(message), nowMs);
       this.log("warn", `Gap in ${message.stream}: ${missing(message)} (${message.cause})`, nowMs);
     },
     epoch: (message, nowMs) => {
@@ -195,8 +157,10 @@ export class Board {
   };
 }
 
-function symbolOf(stream) {
-  return stream.slice(stream.indexOf(":") + 1);
+/** How many ticks a gap stands for, null where that is not known. */
+function lost({ from, to, ids }) {
+  if (ids) return ids[1] - ids[0] + 1;
+  return to === null || to === undefined ? null : to - from + 1;
 }
 
 function missing({ from, to, ids }) {

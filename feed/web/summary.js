@@ -2,7 +2,7 @@
 
 import { cells, draw, flag, put } from "./cell.js";
 import * as format from "./format.js";
-import { HOPS, SPAN_MS } from "./state.js";
+import { HOPS, SPAN_MS } from "./row.js";
 
 export class Summary {
   #cell;
@@ -12,7 +12,14 @@ export class Summary {
     this.#cell = cells(root);
   }
 
-  /** `link` is what the connection last told; `heardMs` is how long ago its last frame came. */
+  /** `link` is what the connection last told; `heardAt` is when its last frame came, null before. */
+  show(link, board, nowMs, heardAt) {
+    this.state(link, board, nowMs);
+    this.totals(board, nowMs, heardAt);
+    this.hops(board, nowMs);
+    this.log(board);
+  }
+
   state(link, board, nowMs) {
     const { pill, state, retry } = this.#cell;
     const [tone, text] = describe(link, board, nowMs);
@@ -29,7 +36,7 @@ export class Summary {
     const delay = board.delay.quantiles(nowMs, SPAN_MS);
     put(p50, delay ? format.delay(delay.p50) : "–");
     put(p99, delay ? format.delay(delay.p99) : "–");
-    put(worst, slowest(board, nowMs));
+    put(worst, slowest(board));
     put(gaps, String(board.gaps));
     put(resumes, String(board.resumes));
     flag(gaps, "tone", board.gaps > 0 ? "warn" : "");
@@ -64,6 +71,15 @@ export class Summary {
   }
 }
 
+/** What a change of the connection is told as in the log: level and text, or nothing. */
+export function eventOf({ name, code, reason, delay }, feed) {
+  const why = `${code}${reason ? ` ${reason}` : ""}`;
+  if (name === "live") return ["good", `Connected to ${feed}`];
+  if (name === "waiting") return ["warn", `Connection lost (${why}): reconnecting in ${(delay / 1000).toFixed(1)} s`];
+  if (name === "stopped") return ["bad", `The gateway closed the connection for good (${why})`];
+  return [];
+}
+
 function describe(link, board, nowMs) {
   if (link.name === "waiting") return ["warn", `Reconnecting in ${Math.max(0, Math.ceil((link.retryAtMs - nowMs) / 1000))} s`];
   if (link.name === "locked") return ["warn", "Not signed in"];
@@ -72,11 +88,10 @@ function describe(link, board, nowMs) {
   return board.busLost ? ["bad", "Bus lost"] : ["good", "Live"];
 }
 
-function slowest(board, nowMs) {
+function slowest(board) {
   let worst = null;
-  for (const row of board.rows.values()) {
-    const delay = row.delay.quantiles(nowMs, SPAN_MS);
-    if (delay && (worst === null || delay.p99 > worst.p99)) worst = { symbol: row.symbol, p99: delay.p99 };
+  for (const { symbol, measured } of board.rows.values()) {
+    if (measured.delay && (worst === null || measured.delay.p99 > worst.p99)) worst = { symbol, p99: measured.delay.p99 };
   }
   return worst ? `worst ${worst.symbol} ${format.delay(worst.p99)}` : "publish → here";
 }

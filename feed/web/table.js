@@ -1,143 +1,153 @@
-// The table of symbols: one row of elements per symbol, made once, of which only changed cells are touched.
+// The table of symbols: which rows there are, in which order, and how much of them is drawn in one frame.
 
-import { cells, draw, flag, put } from "./cell.js";
-import * as format from "./format.js";
-import { HOPS, SPAN_MS } from "./state.js";
-import { drawTrend } from "./trend.js";
+import { RowView } from "./rowview.js";
+import { ordered, pressed } from "./sorting.js";
 
-const GAP_SHOWN_MS = 15_000;
-
-class RowView {
-  #drawn = -1;
-  #moves = 0;
-  #digits = 2;
-
-  constructor(template, symbol, onRemove) {
-    this.element = template.content.firstElementChild.cloneNode(true);
-    this.element.dataset.symbol = symbol;
-    this.cell = cells(this.element);
-    put(this.cell.symbol, symbol);
-    this.cell.remove.setAttribute("aria-label", `Remove ${symbol}`);
-    this.cell.remove.addEventListener("click", () => onRemove(symbol));
-    this.cell.last.addEventListener("animationend", () => delete this.cell.last.dataset.flash);
-  }
-
-  /** Prices: at every frame, if a message came. */
-  prices(row) {
-    if (this.#drawn === row.version) return;
-    this.#drawn = row.version;
-    this.#widen(row);
-    const { cell } = this;
-    const digits = this.#digits;
-    put(cell.price, format.price(row.price, digits));
-    if (this.#moves !== row.moves) {
-      this.#moves = row.moves;
-      flag(cell.last, "direction", row.direction > 0 ? "up" : "down");
-      // Two names for one animation: a change of name is what starts it again.
-      flag(cell.last, "flash", row.moves % 2 ? "odd" : "even");
-    }
-    put(cell.traded, row.trade ? format.size(row.trade.s) : "");
-    const side = { B: "buy", S: "sell" }[row.trade?.tks] ?? "";
-    put(cell.side, side);
-    flag(cell.side, "side", side);
-    this.#quote(row.quote, digits);
-    this.#bar(row.bar, digits);
-    flag(this.element, "status", row.status);
-  }
-
-  /** What changes with time alone: a few times a second. `scaleUs` is the delay that fills a bar. */
-  measures(row, nowMs, scaleUs) {
-    const { cell } = this;
-    put(cell.trades, format.rate(row.trades.perSecond(nowMs)));
-    put(cell.quotes, format.rate(row.quotes.perSecond(nowMs)));
-    put(cell.age, row.heardAt === null ? "waiting" : format.age(nowMs - row.heardAt));
-    const gap = nowMs - row.gapAt < GAP_SHOWN_MS;
-    put(cell.badge, gap ? "gap" : row.status === "live" ? "" : row.status);
-    flag(this.element, "gap", gap ? "yes" : "no");
-    const total = row.delay.quantiles(nowMs, SPAN_MS);
-    put(cell.p50, total ? format.delay(total.p50) : "–");
-    put(cell.p99, total ? format.delay(total.p99) : "");
-    flag(cell.bar, "empty", total ? "no" : "yes");
-    draw(cell.bar, "--p99", share(total?.p99 ?? 0, scaleUs));
-    // The delay shown starts at publishing, so the hop before it has no part in the bar.
-    for (let i = 1; i < HOPS.length; i += 1) {
-      draw(cell[HOPS[i]], "--width", share(row.hops[i].quantiles(nowMs, SPAN_MS)?.p50 ?? 0, scaleUs));
-    }
-    drawTrend(cell.trend, row.trend, Math.floor(nowMs / 500));
-  }
-
-  #quote(quote, digits) {
-    const { cell } = this;
-    // A side without an order has price 0: that is not a price.
-    const bid = quote?.bp || null;
-    const ask = quote?.ap || null;
-    put(cell.bid, format.price(bid, digits));
-    put(cell.bidSize, bid === null ? "" : format.size(quote.bs));
-    put(cell.ask, format.price(ask, digits));
-    put(cell.askSize, ask === null ? "" : format.size(quote.as));
-    const both = bid !== null && ask !== null;
-    put(cell.spread, both ? format.price(ask - bid, digits) : "–");
-    put(cell.points, both ? `${(((ask - bid) / ((ask + bid) / 2)) * 10_000).toFixed(1)} bp` : "");
-  }
-
-  #bar(bar, digits) {
-    const { cell } = this;
-    flag(cell.ohlc, "empty", bar ? "no" : "yes");
-    for (const key of ["o", "h", "l", "c"]) put(cell[key], bar ? format.price(bar[key], digits) : "–");
-    if (!bar) return;
-    const span = bar.h - bar.l || 1;
-    flag(cell.candle, "direction", bar.c >= bar.o ? "up" : "down");
-    draw(cell.candle, "--top", share(bar.h - Math.max(bar.o, bar.c), span));
-    draw(cell.candle, "--body", share(Math.abs(bar.c - bar.o), span));
-    cell.ohlc.title = `Minute from ${format.clock(Date.parse(bar.t))}, volume ${format.size(bar.v)}, ${bar.n} trades`;
-  }
-
-  /** More decimals are kept once seen: a column of prices that changes its width can't be read. */
-  #widen({ price, quote }) {
-    for (const value of [price, quote?.bp, quote?.ap]) {
-      if (value) this.#digits = Math.max(this.#digits, Math.min(8, format.decimals(value)));
-    }
-  }
-}
-
-function share(part, whole) {
-  return `${Math.max(0, Math.min(100, (part / whole) * 100)).toFixed(1)}%`;
-}
+// Every other frame of a usual screen: nobody reads prices faster, and each frame with a change costs as much again.
+const DRAW_EVERY_MS = 30;
+// What a frame may take of the page's own work, and how many rows it may change: the browser lays out and paints each.
+const BUDGET_MS = 3;
+const ROWS_A_FRAME = 5;
+const UNSEEN_A_FRAME = 2;
+// Out of sight rows are brought up to date too, but in turn: each about once a second.
+const ROUND_MS = 1000;
+const SORT_EVERY_MS = 1500;
+const SCALE_MIN_US = 1000;
+const NEAR_PX = 120;
 
 export class Table {
   #views = new Map();
+  #unmade = [];
+  #seen = [];
+  #all = [];
+  #turn = 0;
+  #round = 0;
+  #framedAt = 0;
+  #scaleUs = SCALE_MIN_US;
+  #sort = null;
+  #sortedAt = 0;
+  #moved = true;
 
-  constructor({ body, template, empty, onRemove }) {
-    Object.assign(this, { body, template, empty, onRemove });
+  constructor({ head, body, template, empty, onRemove, onOpen }) {
+    Object.assign(this, { head, body, template, empty, onRemove, onOpen });
+    head.addEventListener("click", ({ target }) => this.#pressed(target.closest("[data-sort]")?.dataset.sort));
+    addEventListener("resize", () => (this.#moved = true), { passive: true });
+    addEventListener("scroll", () => (this.#moved = true), { passive: true });
   }
 
+  /** The rows that there are from now on; their elements are made in the next frames. */
   show(symbols) {
-    for (const [symbol, view] of this.#views) {
-      if (symbols.includes(symbol)) continue;
-      view.element.remove();
-      this.#views.delete(symbol);
-    }
-    for (const symbol of symbols) {
-      if (this.#views.has(symbol)) continue;
-      const view = new RowView(this.template, symbol, this.onRemove);
-      this.#views.set(symbol, view);
-      this.body.append(view.element);
-    }
+    const wanted = new Set(symbols);
+    for (const [symbol, view] of this.#views) if (!wanted.has(symbol)) this.#drop(symbol, view);
+    this.#unmade = symbols.filter((symbol) => !this.#views.has(symbol));
     this.empty.hidden = symbols.length > 0;
+    this.#sortedAt = -Infinity;
   }
 
-  prices(board) {
-    for (const [symbol, view] of this.#views) view.prices(board.rows.get(symbol));
+  /** Draws what is seen and changed, until the frame's share of time is used up; the rest is first in the next one. */
+  frame(board, nowMs, clock = performance) {
+    if (nowMs - this.#framedAt < DRAW_EVERY_MS && nowMs >= this.#framedAt) return;
+    const deadline = clock.now() + BUDGET_MS;
+    this.#make(deadline, clock);
+    if (this.#unmade.length === 0 && this.#mayArrange(nowMs)) this.#arrange(board, nowMs);
+    this.#sight();
+    this.#turn = this.#draw(board, nowMs, this.#seen, this.#seen.length, this.#turn, ROWS_A_FRAME, deadline, clock);
+    const due = Math.ceil((this.#all.length * Math.min(nowMs - this.#framedAt, ROUND_MS)) / ROUND_MS);
+    this.#round = this.#draw(board, nowMs, this.#all, due, this.#round, UNSEEN_A_FRAME, deadline, clock);
+    this.#framedAt = nowMs;
   }
 
-  measures(board, nowMs) {
-    const medians = [...board.rows.values()].map((row) => row.delay.quantiles(nowMs, SPAN_MS)?.p50 ?? 0);
-    const scaleUs = 2 * Math.max(500, ...medians);
-    for (const [symbol, view] of this.#views) view.measures(board.rows.get(symbol), nowMs, scaleUs);
+  /** A few times a second: what fills a bar of delays is twice the longest median; and rows may have been pushed away. */
+  scale(board) {
+    this.#moved = true;
+    let most = SCALE_MIN_US / 2;
+    for (const row of board.rows.values()) most = Math.max(most, row.measured.delay?.p50 ?? 0);
+    this.#scaleUs = 2 * most;
   }
 
   clear() {
-    for (const view of this.#views.values()) view.element.remove();
-    this.#views.clear();
+    for (const [symbol, view] of this.#views) this.#drop(symbol, view);
+    this.#unmade = [];
+  }
+
+  /** From `turn` on, at most `most` views in turn, of which `changes` may have something new; returns where to go on. */
+  #draw(board, nowMs, views, most, turn, changes, deadline, clock) {
+    let at = turn;
+    let changed = 0;
+    for (let i = 0; i < most && changed < changes && clock.now() < deadline; i += 1) {
+      at = (at + 1) % views.length;
+      const row = board.rows.get(views[at].symbol);
+      if (row && views[at].update(row, nowMs, this.#scaleUs)) changed += 1;
+    }
+    return at;
+  }
+
+  #make(deadline, clock) {
+    if (this.#unmade.length === 0) return;
+    const made = document.createDocumentFragment();
+    do {
+      const symbol = this.#unmade.shift();
+      const view = new RowView(this.template, symbol, this);
+      this.#views.set(symbol, view);
+      made.append(view.element);
+    } while (this.#unmade.length > 0 && clock.now() < deadline);
+    this.body.append(made);
+    this.#settle();
+  }
+
+  #drop(symbol, view) {
+    view.element.remove();
+    this.#views.delete(symbol);
+    this.#settle();
+  }
+
+  /** Rows came, went, or changed places. */
+  #settle() {
+    this.#all = [...this.#views.values()];
+    this.#seen = [];
+    this.#moved = true;
+  }
+
+  /** Which rows are in sight, after the page moved: all are of one height, so that one box tells of all. */
+  #sight() {
+    if (!this.#moved) return;
+    this.#moved = false;
+    const { top, height, width } = this.body.getBoundingClientRect();
+    const rows = this.body.children;
+    if (width === 0 || rows.length === 0) return;
+    const abreast = Math.max(1, Math.round(width / rows[0].getBoundingClientRect().width));
+    const each = height / Math.ceil(rows.length / abreast);
+    const first = Math.max(0, Math.floor((-NEAR_PX - top) / each)) * abreast;
+    const last = Math.ceil((innerHeight + NEAR_PX - top) / each) * abreast;
+    this.#seen = [...rows].slice(first, Math.max(first, last)).map((row) => this.#views.get(row.dataset.symbol));
+  }
+
+  #pressed(column) {
+    if (column === undefined) return;
+    this.#sort = pressed(this.#sort, column);
+    for (const button of this.head.querySelectorAll("[data-sort]")) {
+      const mine = button.dataset.sort === this.#sort?.column;
+      const heading = button.closest("th");
+      if (mine) heading.setAttribute("aria-sort", this.#sort.direction);
+      else heading.removeAttribute("aria-sort");
+    }
+    this.#sortedAt = -Infinity;
+  }
+
+  /** Columns that move are sorted again now and then, but not under the reader's pointer or focus. */
+  #mayArrange(nowMs) {
+    if (this.#sortedAt === -Infinity) return true;
+    return this.#sort !== null && nowMs - this.#sortedAt > SORT_EVERY_MS && !this.body.matches(":hover, :focus-within");
+  }
+
+  #arrange(board, nowMs) {
+    this.#sortedAt = nowMs;
+    const order = ordered(board.rows.values(), this.#sort).map((symbol) => this.#views.get(symbol)?.element).filter(Boolean);
+    let next = null;
+    for (const element of order.reverse()) {
+      if (element.nextElementSibling !== next) this.body.insertBefore(element, next);
+      next = element;
+    }
+    this.#moved = true;
   }
 }

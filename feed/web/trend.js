@@ -1,44 +1,26 @@
-// The last minute of a symbol's price as a line, drawn a few times a second.
+// The last minute of a symbol's price as a line, in a box of 100 by 32. Pure.
 
-const POINTS = 120;
+import { TREND_POINTS } from "./row.js";
+
+const WIDTH = 100;
+const HEIGHT = 32;
+const PAD = 2;
 const FEWEST = 20;
 
-export function drawTrend(canvas, trend, nowStep) {
-  const ratio = window.devicePixelRatio || 1;
-  const width = Math.round(canvas.clientWidth * ratio);
-  const height = Math.round(canvas.clientHeight * ratio);
-  if (width === 0) return;
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const pen = canvas.getContext("2d");
-  pen.clearRect(0, 0, width, height);
-  const points = trend.filter(({ step }) => step > nowStep - POINTS);
-  if (points.length === 0) return;
+/** `edge` and `area` as paths, and whether the price rose; null where there is nothing to draw. */
+export function trendLine(trend, nowStep) {
+  const points = trend.filter(({ step }) => step > nowStep - TREND_POINTS);
+  if (points.length === 0) return null;
   const prices = points.map((point) => point.price);
   const low = Math.min(...prices);
   const span = Math.max(...prices) - low;
-  const pad = 2 * ratio;
   // A line that has just begun is stretched: a minute of emptiness says nothing.
   const length = Math.max(FEWEST, nowStep - points[0].step);
-  const x = (step) => width - pad - ((nowStep - step) / length) * (width - 2 * pad);
-  const y = (value) => (span === 0 ? height / 2 : height - pad - ((value - low) / span) * (height - 2 * pad));
-  const style = getComputedStyle(canvas);
-  const color = style.getPropertyValue(prices.at(-1) >= prices[0] ? "--up" : "--down");
-  line(pen, points, x, y, { color, width: 1.5 * ratio, end: x(nowStep) });
-  pen.lineTo(x(nowStep), height);
-  pen.lineTo(x(points[0].step), height);
-  pen.globalAlpha = 0.1;
-  pen.fillStyle = color;
-  pen.fill();
-  pen.globalAlpha = 1;
-}
-
-function line(pen, points, x, y, { color, width, end }) {
-  pen.beginPath();
-  pen.moveTo(x(points[0].step), y(points[0].price));
-  for (const point of points) pen.lineTo(x(point.step), y(point.price));
-  pen.lineTo(end, y(points.at(-1).price));
-  pen.lineJoin = "round";
-  pen.lineWidth = width;
-  pen.strokeStyle = color;
-  pen.stroke();
+  const x = (step) => (WIDTH - ((nowStep - step) / length) * WIDTH).toFixed(1);
+  const y = (price) => (span === 0 ? HEIGHT / 2 : HEIGHT - PAD - ((price - low) / span) * (HEIGHT - 2 * PAD)).toFixed(1);
+  const line = points.map(({ step, price }) => `${x(step)},${y(price)}`).join("L");
+  // the last price holds until now
+  const edge = `M${line}L${WIDTH},${y(prices.at(-1))}`;
+  const area = `${edge}V${HEIGHT}H${x(points[0].step)}Z`;
+  return { edge, area, rising: prices.at(-1) >= prices[0] };
 }

@@ -64,8 +64,8 @@ STATE: Final = (
     ),
     lines(
         "Guests",
-        "Connections that were let in, by kind of proof.",
-        "Anyone where keys are wanted: a gateway runs with auth.mode none.",
+        "Connections that were let in, by kind of proof: a key or a token.",
+        "None at all where clients must prove who they are: that gateway runs with auth.mode none.",
         Query(total(of_pods("feed_gateway_guests"), "auth"), "{{auth}}"),
         unit=COUNT, see=[OVERVIEW],
     ),

@@ -13,6 +13,7 @@ from grafana.boards.query import (
     Query,
     lately,
     of_feeds,
+    of_gateways,
     of_pods,
     or_zero,
     rate,
@@ -122,7 +123,10 @@ BEHIND: Final = (
         "Stretches of log that were read for clients, a second; and messages kept for those that come back.",
         "Reads that go on: clients that resume again and again, see Closes. Tail: memory, bounded by "
         "gateway.tail_ticks.",
-        Query(total(rate(of_pods("feed_gateway_log_reads_total")), "pod"), "{{pod}} reads a second"),
+        Query(
+            of_gateways(total(rate(of_pods("feed_gateway_log_reads_total")), "namespace, pod")),
+            "{{pod}} reads a second",
+        ),
         Query(total(of_feeds("feed_gateway_tail_messages"), "feed"), "{{feed}} tail"),
         unit=COUNT, see=[REDIS],
     ),

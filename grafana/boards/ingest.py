@@ -32,22 +32,22 @@ VENUE: Final = (
         "down: Reconnects says why. connect and handshake: the way there, or the venue refuses this address; "
         "stale: it sends nothing. Clients are served by the other worker as long as there is one.",
         Query(of_feeds("feed_ingest_connected"), EACH),
-        unit=WORD, limits=falling(1), state=UP_OR_DOWN, width=8, alerts=["FeedVenueDisconnected"], see=[OVERVIEW],
+        unit=WORD, limits=falling(1), state=UP_OR_DOWN, width=6, alerts=["FeedVenueDisconnected"], see=[OVERVIEW],
     ),
     stat(
         "Silent symbols",
-        "Symbols whose connection is down or brought nothing, of those that the worker is told to read.",
-        "If its peer hears them, it is this worker's connection. If no one does, it is the venue, or the symbol is "
-        "no longer traded: see binance.symbols.",
-        Query(of_feeds("feed_ingest_silent_symbols"), f"{EACH} silent"),
-        Query(total(of_feeds("feed_ingest_symbols"), "feed, pod"), f"{EACH} told"),
-        unit=COUNT, limits=EVEN_ONE, width=8, decimals=0, see=[OVERVIEW],
-        overrides=[
-            {
-                "matcher": {"id": "byRegexp", "options": "/ told$/"},
-                "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": "text"}}],
-            }
-        ],
+        "Symbols whose connection is down or brought nothing.",
+        "If its peer hears them, it is this worker's connection. If no one does, it is the venue, or the symbol is no "
+        "longer traded: see binance.symbols.",
+        Query(of_feeds("feed_ingest_silent_symbols"), EACH),
+        unit=COUNT, limits=EVEN_ONE, width=6, decimals=0, see=[OVERVIEW],
+    ),
+    stat(
+        "Symbols",
+        "Symbols that each worker is told to read.",
+        "Workers of one feed must be told the same: a symbol that only one of them reads has no spare.",
+        Query(of_feeds("feed_ingest_symbols"), EACH),
+        unit=COUNT, width=6, decimals=0, see=[OVERVIEW],
     ),
     stat(
         "Parse errors",
@@ -58,7 +58,7 @@ VENUE: Final = (
             or_zero(total(rose_in_all(of_feeds("feed_ingest_parse_errors_total")), "what"), WORKERS, "what"),
             "{{what}}",
         ),
-        unit=COUNT, limits=rising(10, 1), width=8, decimals=0, alerts=["FeedVenueParseErrors"], see=[OVERVIEW],
+        unit=COUNT, limits=rising(10, 1), width=6, decimals=0, alerts=["FeedVenueParseErrors"], see=[OVERVIEW],
     ),
     lines(
         "Age of the last tick",
@@ -213,7 +213,7 @@ HOPS: Final = (
         "Clocks",
         "How far the clocks of a hop are apart at least: its most negative delay of the last minute.",
         "Ours may differ by 10 ms, a venue's from ours by 2 s. Mend the time service of the machine that runs behind.",
-        Query(most(of_feeds("feed_hop_clock_offset_seconds"), "feed, hop, pod"), "{{feed}} {{hop}} {{pod}}"),
+        Query(most(of_feeds("feed_hop_clock_offset_seconds"), "feed, hop"), "{{feed}} {{hop}}"),
         unit=SECONDS, limits=rising(2, 0.01), alerts=["FeedClockOffset"], see=[OVERVIEW, GATEWAY],
     ),
     lines(

@@ -90,6 +90,7 @@ FRESH: Final = (
 )  # fmt: skip
 
 
+# Completeness is never rounded up: 100 % is said of nothing that is less.
 COMPLETE: Final = (
     stat(
         "Completeness",
@@ -97,7 +98,7 @@ COMPLETE: Final = (
         "that clients were told are missing. Without deliveries there is none.",
         "See Gaps for the cause: venue or ingest is lost for everybody, bus by Redis, history for clients that "
         "came back too late or read too slowly.",
-        Query(f"1 - {LOST} / ({OUT} + {LOST} > 0)"),
+        Query(f"floor((1 - {LOST} / ({OUT} + {LOST} > 0)) * 1e5) / 1e5"),
         unit=SHARE, limits=falling(1 - 14.4 * 0.0001, 0.9999), decimals=3, alerts=["FeedCompletenessBurnsFast"],
         see=[GATEWAY],
     ),

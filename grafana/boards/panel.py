@@ -42,11 +42,13 @@ def panel(
     decimals: int | None = None,
     state: Mapping[int, tuple[str, str]] | None = None,
     least: float | None = None,
+    every: str = "",
     **more: Any,
 ) -> Json:
     """`says` is what it shows, `do` what to do when it is red or odd. `alerts` are those whose thresholds its limits
     are: each has a heading in the runbook. `see` are uids of dashboards that tell more. `state` gives values a word and
-    a colour. `more` are the kind's own keys."""
+    a colour. `every` is the shortest step, of what is told more rarely than it is scraped. `more` are the kind's own
+    keys."""
     defaults: Json = {
         "unit": unit,
         "color": {"mode": "thresholds" if kind != "timeseries" else "palette-classic"},
@@ -61,6 +63,7 @@ def panel(
         defaults["min"] = least
     return {
         "type": kind,
+        **({"interval": every} if every else {}),
         "title": title,
         "description": _description(says, do, alerts),
         "datasource": DATASOURCE,

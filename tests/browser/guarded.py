@@ -4,13 +4,14 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.gateway import Client, FakeGateway, Message
+from tests.browser.page_gateway import PageGateway
+from tests.fakes.gateway import Client, Message
 
 GOOD = ({"key": "fk_a", "secret": "fs_b"}, {"token": "t1"}, {"token": "t2"})
 HEADERS = (("APCA-API-KEY-ID", "fk_a"), ("Authorization", "Bearer t1"), ("Authorization", "Bearer t2"))
 
 
-class GuardedGateway(FakeGateway):
+class GuardedGateway(PageGateway):
     """`denied` streams are not granted to anybody; `refusal` is the error and the close for who is not let in."""
 
     def __init__(self, symbols: list[str]) -> None:

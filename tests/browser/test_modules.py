@@ -5,22 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.gateway import FakeGateway
+from tests.browser.modules import Run, modules
 
 
 @pytest.fixture(scope="module")
-def run(browser: Any) -> Iterator[Any]:
-    """Runs a JavaScript expression in which the named modules are at hand, and returns its value."""
-    with FakeGateway([]).in_thread() as gateway:
-        page = browser.new_page()
-        page.goto(f"{gateway.url}/#feed=sim&symbols=")
-
-        def evaluate(expression: str, *names: str) -> Any:
-            imports = "".join(f"const {name} = await import('/web/{name}.js');" for name in names)
-            return page.evaluate(f"async () => {{ {imports} return {expression}; }}")
-
+def run(browser: Any) -> Iterator[Run]:
+    with modules(browser) as evaluate:
         yield evaluate
-        page.close()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +42,14 @@ def run(browser: Any) -> Iterator[Any]:
         ("age(600000)", "10 min"),
         ("age(7200000)", "2 h"),
         ("age(172800000)", "2 d"),
+        ("percent(0.01234)", "+1.23 %"),
+        ("percent(-0.5)", "−50.00 %"),
+        ("percent(0.000004)", "0.00 %"),
+        ("change(0.25, 2)", "+0.25"),
+        ("change(-1234.5, 1)", "−1,234.5"),
+        ("change(0, 2)", "0.00"),
+        ("count(1, 'stream')", "1 stream"),
+        ("count(1200, 'tick')", "1,200 ticks"),
     ],
 )
 def test_numbers_read_as_prices_do(run: Any, expression: str, text: str) -> None:
@@ -96,10 +95,26 @@ def test_the_clock_is_finer_than_a_millisecond_and_follows_when_it_is_set(run: A
         ("#feed=sim&symbols=", {"feed": "sim", "symbols": []}),
         ("#symbols=BTC/USDT,A,A,<b>,^GSPC,x:y", {"feed": "sim", "symbols": ["BTC/USDT", "A", "^GSPC", "x:y"]}),
         ("#symbols=%3Cimg%3E,A%2FB", {"feed": "sim", "symbols": ["A/B"]}),
+        ("#symbols=A,B&tab=chart&chart=B", {"feed": "sim", "symbols": ["A", "B"], "tab": "chart", "chart": "B"}),
+        ("#tab=operator", {"feed": "sim", "symbols": None, "tab": "operator"}),
+        ("#tab=__proto__&chart=<b>", {"feed": "sim", "symbols": None}),
     ],
 )
 def test_reads_the_view_from_the_address(run: Any, hash_: str, view: dict[str, Any]) -> None:
-    assert run(f"view.readView({hash_!r}, ['sim', 'binance'])", "view") == view
+    assert run(f"view.readView({hash_!r}, ['sim', 'binance'])", "view") == {"tab": "prices", "chart": None, **view}
+
+
+@pytest.mark.parametrize(
+    ("view", "address"),
+    [
+        ("{feed: 'sim'}", "#feed=sim"),
+        ("{feed: 'sim', tab: 'prices', chart: 'A'}", "#feed=sim"),
+        ("{feed: 'sim', tab: 'chart', chart: 'A/B'}", "#feed=sim&tab=chart&chart=A/B"),
+        ("{feed: 'sim', symbols: [], tab: 'operator', chart: 'A'}", "#feed=sim&symbols=&tab=operator"),
+    ],
+)
+def test_the_address_names_what_is_looked_at_and_no_more(run: Any, view: str, address: str) -> None:
+    assert run(f"view.writeView({view})", "view") == address
 
 
 def test_an_address_that_was_written_reads_the_same(run: Any) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.gateway import FakeGateway
+from tests.browser.page_gateway import PageGateway
 
 SYMBOLS = ["AAPL", "AMD", "BTC/USDT", "ETH/USDT", "GOOG", "IBM", "INTC", "MSFT", "NVDA", "TSLA"]
 
 
 @pytest.fixture
-def gateway() -> Iterator[FakeGateway]:
-    with FakeGateway(SYMBOLS).in_thread() as gateway:
+def gateway() -> Iterator[PageGateway]:
+    with PageGateway(SYMBOLS).in_thread() as gateway:
         yield gateway
 
 
@@ -21,7 +21,7 @@ def cell(page: Any, symbol: str, name: str) -> Any:
     return page.locator(f"tr[data-symbol='{symbol}'] [data-cell={name}]")
 
 
-def subscriptions(gateway: FakeGateway) -> list[tuple[str, list[str]]]:
+def subscriptions(gateway: PageGateway) -> list[tuple[str, list[str]]]:
     return [(command["action"], command["trades"]) for command in gateway.commands]
 
 
@@ -49,20 +49,20 @@ def until_options(page: Any, count: int) -> None:
     expect(page.locator("#options [role=option]")).to_have_count(count, timeout=15_000)
 
 
-def until_address(page: Any, gateway: FakeGateway, view: str) -> None:
+def until_address(page: Any, gateway: PageGateway, view: str) -> None:
     """Waits for the address to say what is shown."""
     from playwright.sync_api import expect
 
     expect(page).to_have_url(f"{gateway.url}/#{view}", timeout=15_000)
 
 
-def opened(page: Any, gateway: FakeGateway, symbols: str = "AAPL,MSFT", shown: int = 2) -> None:
+def opened(page: Any, gateway: PageGateway, symbols: str = "AAPL,MSFT", shown: int = 2) -> None:
     page.goto(f"{gateway.url}/#feed=sim&symbols={symbols}")
     until(page.locator("[data-cell=state]"), "Live")
     until(page.locator("[data-cell=streams]"), str(3 * shown))
 
 
-def test_shows_the_first_symbols_of_the_first_feed(page: Any, gateway: FakeGateway) -> None:
+def test_shows_the_first_symbols_of_the_first_feed(page: Any, gateway: PageGateway) -> None:
     page.goto(gateway.url)
     page.wait_for_selector("tr[data-symbol=AAPL]")
     until(page.locator("[data-cell=streams]"), "24")
@@ -75,7 +75,7 @@ def test_shows_the_first_symbols_of_the_first_feed(page: Any, gateway: FakeGatew
     assert page.complaints == []
 
 
-def test_prices_move(page: Any, gateway: FakeGateway) -> None:
+def test_prices_move(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     gateway.call(gateway.trade("AAPL", 190.12, size=300))
     until(cell(page, "AAPL", "price"), "190.12")
@@ -98,14 +98,14 @@ def test_prices_move(page: Any, gateway: FakeGateway) -> None:
     assert page.complaints == []
 
 
-def test_an_absent_side_is_no_price(page: Any, gateway: FakeGateway) -> None:
+def test_an_absent_side_is_no_price(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     gateway.call(gateway.quote("AAPL", 0, 190.25))
     until(cell(page, "AAPL", "ask"), "190.25")
     assert [cell(page, "AAPL", name).inner_text() for name in ("bid", "bidSize", "spread")] == ["–", "", "–"]
 
 
-def test_adding_and_removing_a_symbol_changes_the_subscription(page: Any, gateway: FakeGateway) -> None:
+def test_adding_and_removing_a_symbol_changes_the_subscription(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     gateway.call(gateway.trade("NVDA", 131.25))
     page.keyboard.press("/")
@@ -127,7 +127,7 @@ def test_adding_and_removing_a_symbol_changes_the_subscription(page: Any, gatewa
     assert page.complaints == []
 
 
-def test_symbols_are_chosen_by_arrows_and_by_pointer(page: Any, gateway: FakeGateway) -> None:
+def test_symbols_are_chosen_by_arrows_and_by_pointer(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway, "MSFT", shown=1)
     page.keyboard.press("/")
     page.keyboard.type("us")
@@ -146,7 +146,7 @@ def test_symbols_are_chosen_by_arrows_and_by_pointer(page: Any, gateway: FakeGat
     until_rows(page, ["MSFT", "ETH/USDT", "BTC/USDT", "IBM"])
 
 
-def test_an_answer_that_comes_late_leaves_the_arrow_where_it_stands(page: Any, gateway: FakeGateway) -> None:
+def test_an_answer_that_comes_late_leaves_the_arrow_where_it_stands(page: Any, gateway: PageGateway) -> None:
     asked: list[Any] = []
 
     def answer(route: Any) -> None:
@@ -155,9 +155,9 @@ def test_an_answer_that_comes_late_leaves_the_arrow_where_it_stands(page: Any, g
             route.continue_()
 
     # before the page is there: a request on its way while routing begins is lost to both
-    page.route("**/symbols", answer)
+    page.route("**/sim/symbols", answer)
     opened(page, gateway, "MSFT", shown=1)
-    with page.expect_request("**/symbols"):
+    with page.expect_request("**/sim/symbols"):
         page.keyboard.press("/")
     page.keyboard.type("us")
     until_options(page, 2)
@@ -169,7 +169,7 @@ def test_an_answer_that_comes_late_leaves_the_arrow_where_it_stands(page: Any, g
     until_rows(page, ["MSFT", "ETH/USDT"])
 
 
-def test_the_address_is_the_view(page: Any, gateway: FakeGateway) -> None:
+def test_the_address_is_the_view(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway, "BTC/USDT,<b>,AAPL,AAPL")
     until_rows(page, ["BTC/USDT", "AAPL"])
     page.evaluate("location.hash = '#feed=sim&symbols=IBM'")
@@ -179,7 +179,7 @@ def test_the_address_is_the_view(page: Any, gateway: FakeGateway) -> None:
     until_address(page, gateway, "feed=binance")
 
 
-def test_a_gap_is_shown(page: Any, gateway: FakeGateway) -> None:
+def test_a_gap_is_shown(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     gap = {"T": "gap", "stream": "trades:AAPL", "epoch": "e1", "from": 1, "to": 9, "cause": "history"}
     gateway.call(gateway.say({**gap, "next": {"epoch": "e1", "seq": 10}}))
@@ -189,7 +189,7 @@ def test_a_gap_is_shown(page: Any, gateway: FakeGateway) -> None:
     assert cell(page, "MSFT", "badge").inner_text() == ""
 
 
-def test_a_loss_that_nobody_named_is_noticed(page: Any, gateway: FakeGateway) -> None:
+def test_a_loss_that_nobody_named_is_noticed(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     gateway.call(gateway.trade("AAPL", 190))
     gateway.call(gateway.trade("AAPL", 191))
@@ -200,7 +200,7 @@ def test_a_loss_that_nobody_named_is_noticed(page: Any, gateway: FakeGateway) ->
     until(page.locator("[data-cell=holes]"), "1 unexplained")
 
 
-def test_comes_back_and_resumes_after_a_close(page: Any, gateway: FakeGateway) -> None:
+def test_comes_back_and_resumes_after_a_close(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway, "AAPL", shown=1)
     gateway.call(gateway.trade("AAPL", 190))
     until(cell(page, "AAPL", "price"), "190.00")
@@ -216,7 +216,7 @@ def test_comes_back_and_resumes_after_a_close(page: Any, gateway: FakeGateway) -
     assert page.locator("[data-cell=holes]").inner_text() == "0 unexplained"
 
 
-def test_a_gateway_that_cannot_resume_is_asked_for_the_present(page: Any, gateway: FakeGateway) -> None:
+def test_a_gateway_that_cannot_resume_is_asked_for_the_present(page: Any, gateway: PageGateway) -> None:
     gateway.resumes = False
     opened(page, gateway, "AAPL", shown=1)
     gateway.call(gateway.trade("AAPL", 190))
@@ -232,7 +232,7 @@ def test_a_gateway_that_cannot_resume_is_asked_for_the_present(page: Any, gatewa
     assert page.locator("[data-cell=holes]").inner_text() == "0 unexplained"
 
 
-def test_a_final_close_is_obeyed_until_asked(page: Any, gateway: FakeGateway) -> None:
+def test_a_final_close_is_obeyed_until_asked(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     gateway.call(gateway.close(4503, "not allowed"))
     until(page.locator("[data-cell=state]"), "Disconnected (4503 not allowed)")
@@ -241,7 +241,7 @@ def test_a_final_close_is_obeyed_until_asked(page: Any, gateway: FakeGateway) ->
     until(page.locator("[data-cell=state]"), "Live")
 
 
-def test_text_from_the_network_is_only_ever_text(page: Any, gateway: FakeGateway) -> None:
+def test_text_from_the_network_is_only_ever_text(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     evil = "<img src=x onerror=document.title='owned'>"
     gateway.call(gateway.say({"T": "notice", "code": "slow", "msg": evil, "lag_ms": 7}))
@@ -253,7 +253,7 @@ def test_text_from_the_network_is_only_ever_text(page: Any, gateway: FakeGateway
     assert page.complaints == []
 
 
-def test_says_that_the_gateway_lost_the_bus(page: Any, gateway: FakeGateway) -> None:
+def test_says_that_the_gateway_lost_the_bus(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     gateway.call(gateway.say({"T": "heartbeat", "t": "2026-01-05T14:30:00Z"}))
     until(page.locator("[data-cell=state]"), "Bus lost")
@@ -262,7 +262,7 @@ def test_says_that_the_gateway_lost_the_bus(page: Any, gateway: FakeGateway) -> 
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1024, 1280, 1920])
-def test_fits_the_width_of_the_screen(page: Any, gateway: FakeGateway, width: int) -> None:
+def test_fits_the_width_of_the_screen(page: Any, gateway: PageGateway, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     opened(page, gateway, "AAPL,BTC/USDT")
     gateway.call(gateway.trade("BTC/USDT", 123456.78))

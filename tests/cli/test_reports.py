@@ -7,16 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feed.cli.reports import Listening, Message, Refusal, Report, pack, read, unpack
-from feed.exposition import Family, Sample
+from feed.exposition import Family, Sample, Shown
 
 numbers = st.floats(allow_nan=False) | st.integers(0, 2**60)
-labels = st.lists(st.tuples(st.text(), st.text())).map(tuple)
-samples = st.lists(st.builds(Sample, st.text(), labels, numbers)).map(tuple)
-families = st.lists(st.builds(Family, st.text(), st.text(), st.text(), samples)).map(tuple)
+words = st.text(max_size=4)
+labels = st.lists(st.tuples(words, words), max_size=2).map(tuple)
+shown = st.none() | st.builds(Shown, labels, numbers, numbers)
+samples = st.lists(st.builds(Sample, words, labels, numbers, shown), max_size=3).map(tuple)
+families = st.lists(st.builds(Family, words, words, words, samples), max_size=3).map(tuple)
 messages = st.one_of(
     st.just(Listening()),
     st.builds(Refusal, st.integers(0, 255), st.lists(st.text()).map(tuple)),
-    st.builds(Report, st.text(), families),
+    st.builds(Report, words, families),
 )
 
 

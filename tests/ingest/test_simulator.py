@@ -138,7 +138,8 @@ def test_ticks_come_in_slices_and_are_of_the_time_since_the_last() -> None:
     for part in sink.slices:
         times = [tick.ts_event for tick in part]
         assert times == sorted(times)
-        assert {tick.ts_recv for tick in part} == {times[-1]}
+        (received,) = {tick.ts_recv for tick in part}
+        assert received >= times[-1]
     assert "reconnected" not in sink.calls
 
 

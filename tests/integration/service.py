@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from feed.lifecycle import dies_with_parent
+
 STOP_S = 20.0
 
 
 class Service:
-    """One `feed` command. `ready` is the line that said so, `said` all that it printed up to there."""
+    """One `feed` command, that dies with the thread that started it. `ready` is the line that said so, `said` all that
+    it printed up to there."""
 
     def __init__(self, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
         self.name = str(arguments[0])
@@ -26,6 +29,7 @@ class Service:
             text=True,
             env=inherited | dict(environment or {}),
             start_new_session=True,
+            preexec_fn=dies_with_parent(),
         )
         self.errors: list[str] = []
         self.ready = ""

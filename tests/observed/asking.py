@@ -2,16 +2,23 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.observed.expressions import ROOT, expressions, substituted
+from tests.observed.expressions import ROOT, RULES, expressions, substituted
 from tests.observed.prometheus import Prometheus, QueryError, Series
 
 FOLDER: Final = ROOT / "grafana" / "dashboards"
 DASHBOARDS: Final[dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 # grafana.boards.query.or_zero puts it before the 0 that stands for what never happened.
 OTHERWISE: Final = " or on () "
+
+
+def recording(folder: Path) -> list[Path]:
+    """The rules that dashboards rest on, without the alerts, as files of a folder."""
+    return [Path(shutil.copy(RULES / name, folder)) for name in ("recording.yml", "slo.yml")]
 
 
 class Result(NamedTuple):

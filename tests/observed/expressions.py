@@ -21,7 +21,7 @@ INFO: Final = {"feed_build_info": frozenset({"version", "python"})}
 WORDS: Final = {
     "by", "on", "without", "ignoring", "group_left", "group_right", "and", "or", "unless", "bool", "offset", "sum",
     "max", "min", "avg", "count", "topk", "rate", "increase", "irate", "delta", "deriv", "histogram_quantile",
-    "label_replace", "time", "scalar", "vector", "clamp_min", "clamp_max", "abs", "max_over_time", "min_over_time",
+    "label_replace", "time", "scalar", "vector", "clamp_min", "clamp_max", "floor", "max_over_time", "min_over_time",
     "avg_over_time", "sum_over_time", "count_over_time", "last_over_time", "absent", "changes", "resets",
 }  # fmt: skip
 STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')

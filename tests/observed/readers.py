@@ -43,6 +43,8 @@ class Reader:
         """Messages by type."""
         self.delays_s: list[float] = []
         """Of each stamped message, from publishing to here."""
+        self.missing = 0
+        """Ticks that gaps said it lacks."""
         self.positions: dict[str, Message] = {}
         self.reads = asyncio.Event()
         """Cleared, it leaves its socket unread."""
@@ -94,6 +96,9 @@ class Reader:
                 self.up = True
                 for stream, position in message.get("streams", {}).items():
                     self.positions[stream] = {"epoch": position["epoch"], "seq": position["seq"]}
+            elif message["T"] == "gap":
+                first, last = message.get("ids") or (message["from"], message["to"])
+                self.missing += last - first + 1
             elif message["T"] == "epoch":
                 self.positions[message["stream"]] = {"epoch": message["epoch"], "seq": message["seq"] - 1}
             if "tp" in message:

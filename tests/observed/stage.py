@@ -1,5 +1,6 @@
 """The whole service as processes, with a venue, clients of each sort, and a real Prometheus that scrapes all of it."""
 
+import datetime
 import re
 import signal
 import ssl
@@ -8,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from feed.access.self_signed import Pair, make_certificate
 from feed.bus.embedded import EmbeddedServer
-from tests.certificates import Authority
 from tests.integration.service import Service
 from tests.minted import Minted, mint
 from tests.observed.crowd import Crowd
@@ -25,6 +26,7 @@ SIM: Final = "ingest-sim-0"
 BINANCE: Final = ("ingest-binance-0", "ingest-binance-1")
 SYMBOL: Final = "AAPL"
 MEMORY_BYTES: Final = 268_435_456
+LASTS: Final = datetime.timedelta(days=90)  # a healthy service has a certificate that does not end soon
 
 
 class Part(NamedTuple):
@@ -139,13 +141,13 @@ def stage(
     `settings` are of all processes (FEED_...); `rules`, `every_s` and `more` are Prometheus's. Without `audience` there
     are no clients. The first numbers that Prometheus sees are those of a service without clients.
     """
-    authority = Authority(folder)
     with ExitStack() as stack:
         redis = stack.enter_context(EmbeddedServer(maxmemory=str(MEMORY_BYTES)))
         crowd = stack.enter_context(Crowd(Market()))
         key = mint(redis.url, "desk", "--feeds", "sim,binance", "--kinds", "trades,quotes,bars")
-        parts = _parts(redis.url, crowd.market.url, ticks_per_s, authority, dict(settings or {}))
-        on = Stage(redis, crowd, parts, key, authority.cert)
+        pair = make_certificate(folder, ["127.0.0.1"], lasts=LASTS)
+        parts = _parts(redis.url, crowd.market.url, ticks_per_s, pair, dict(settings or {}))
+        on = Stage(redis, crowd, parts, key, pair.cert)
         stack.callback(on.close)
         on.start(*pods)
         on.prometheus = stack.enter_context(Prometheus(folder, on.targets(), rules, every_s, more=more))
@@ -156,9 +158,8 @@ def stage(
 
 
 def _parts(
-    redis_url: str, venue_url: str, ticks_per_s: float, authority: Authority, settings: Mapping[str, str]
+    redis_url: str, venue_url: str, ticks_per_s: float, files: Pair, settings: Mapping[str, str]
 ) -> dict[str, Part]:
-    files = authority.certificate("gateway", "127.0.0.1")
     of_all = {
         "FEED_REDIS__URL": redis_url,
         "FEED_METRICS__SYMBOLS": SYMBOL,

@@ -7,7 +7,7 @@ import pytest
 from tests.observed.prometheus import program
 from tests.observed.stage import BINANCE, CREW, GUARDED, SIM, stage
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
 
 def test_parts_go_and_come_back(tmp_path: Path) -> None:
