@@ -25,6 +25,8 @@ class Workers:
         self.sources = Sources()
         self.silent = Outage()
         self.partly = Outage()
+        for counter in (metrics.BUS_UNREADABLE, metrics.BUS_HEALS, metrics.GATEWAY_STALE):
+            counter.labels(feed)  # seen from the beginning: Prometheus would miss the first event
 
 
 class Hearing:

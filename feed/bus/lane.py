@@ -66,10 +66,11 @@ class Call:
 class Lane:
     """The ticks of one stream on their way out, oldest first; at most one call is under way."""
 
-    def __init__(self, stream: Stream, contiguous: bool, slot: int = 0) -> None:
-        """`slot` is where a cluster keeps the stream."""
+    def __init__(self, stream: Stream, contiguous: bool, anew: bool = False, slot: int = 0) -> None:
+        """`anew`: the ids begin anew with each life of the worker. `slot` is where a cluster keeps the stream."""
         self.stream = stream
         self.contiguous = contiguous
+        self._counts = contiguous and not anew  # a hole before the next tick can be named by its ids
         self.slot = slot
         self.registered = False  # entered into the feed's directory
         self.queued = False  # its turn comes
@@ -137,6 +138,7 @@ class Lane:
         items = self.call.run.items
         freed = sum([len(item[2]) for item in items]) + ITEM_OVERHEAD_BYTES * len(items)
         self.id = items[-1].id
+        self._counts = self.contiguous
         self.call = None
         self.seq = max(self.seq, last_seq)
         # eight marks are enough to trim by age; one a second took 15 MB for 2,000 streams
@@ -154,7 +156,7 @@ class Lane:
         item = run.items.popleft()
         if run.items:
             first = run.items[0].id
-            run.prev, run.named = (_before(first), True) if self.contiguous and first else (first, False)
+            run.prev, run.named = (_before(first), run.named) if self.contiguous and first else (first, False)
             run.cause, run.lost = "ingest", True
         else:
             self._runs.popleft()
@@ -192,7 +194,7 @@ class Lane:
         if tick_id is None:
             return Run("", False, self._cause, self._lost)
         if self.contiguous:
-            return Run(_before(str(tick_id)), True, self._cause, self._lost)
+            return Run(_before(str(tick_id)), self._counts, self._cause, self._lost)
         if unbroken and self._last_id is not None:
             return Run(str(self._last_id), False, self._cause, self._lost)
         # who can't tell what is missing asks that the stream has reached its own first tick by someone else's hand

@@ -20,6 +20,8 @@ class PublishMeters:
         self._answers = {
             a: metrics.PUBLISH_CALLS.labels(feed, a.decode().lower()) for a in (b"OK", b"BEHIND", b"STALE")
         }
+        for cause in ("venue", "ingest"):
+            metrics.PUBLISH_GAPS.labels(feed, cause)  # seen from the beginning: Prometheus would miss the first event
         self._ticks = metrics.PUBLISH_TICKS.labels(feed)
         self._batch = metrics.PUBLISH_BATCH.labels(feed)
         self._duplicates = metrics.PUBLISH_DUPLICATES.labels(feed)

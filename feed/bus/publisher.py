@@ -45,15 +45,17 @@ class Publisher:
         contiguous: frozenset[str],
         silent: Callable[[], Silent] = lambda: HEARS_ALL,
         share: Share | None = None,
+        anew: bool = False,
     ) -> None:
         """`silent` says of which symbols the source hears nothing at the moment; `share` is what it reads, None where
-        that is all of the feed. Raises BusRefused for a `redis.url`
-        that makes no sense."""
+        that is all of the feed; `anew`, that its ids begin anew. Raises BusRefused for a `redis.url` that makes no
+        sense."""
         self.feed = feed
         self.worker_id = values.ingest.worker_id or socket.gethostname()
         self.buffered_bytes = 0
         self._values = values
         self._contiguous = contiguous
+        self._anew = anew
         self._masters = Masters(values.redis, f"feed-ingest-{feed}")
         self._terms = Terms.of(values, self.worker_id, token_urlsafe(6), sharded=self._masters.sharded)
         self._roll = Roll(feed, self._terms, silent, share)
@@ -225,7 +227,7 @@ class Publisher:
 
     def _new_lane(self, kind: str, symbol: str) -> Lane:
         stream = Stream(self.feed, kind, symbol)
-        lane = Lane(stream, kind in self._contiguous, slot_of(names.channel(stream)))
+        lane = Lane(stream, kind in self._contiguous, self._anew, slot_of(names.channel(stream)))
         lane.candidate = token_urlsafe(6)
         self._lanes[kind, symbol] = lane
         self._enter(lane)

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from feed import metrics
 from feed.cli.options import Misused, Refused
-from feed.cli.workers import End, Worker
+from feed.cli.workers import WAYS, End, Worker
 from feed.core.backoff import delay_s
 from feed.core.outage import Outage
 from feed.exposition import Family, carried, counted, merged, snapshot
@@ -68,6 +68,8 @@ class Crew:
         self._environment = environment
         self._stop = stop
         self._announced = False
+        for way in WAYS:
+            metrics.GATEWAY_WORKER_RESTARTS.labels(way)  # seen from the beginning: Prometheus would miss the first one
         self._fatal: End | None = None
         metrics.GATEWAY_WORKERS.labels().set(count)
 
@@ -146,7 +148,7 @@ class Crew:
         told = {"words": end.refusal.lines} if end.refusal is not None else {}
         place.outage.begins("", time.monotonic())
         log.warning("worker_lost", worker=place.number, cause=end.cause, again_in_s=round(pause_s, 3), **told)
-        metrics.GATEWAY_WORKER_RESTARTS.labels(end.cause).inc()
+        metrics.GATEWAY_WORKER_RESTARTS.labels(end.way).inc()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._stop.wait()

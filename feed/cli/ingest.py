@@ -57,7 +57,7 @@ def ingest(settings: "Settings", feed: str) -> None:
         async with AsyncExitStack() as stack:
             stack.enter_context(measured(values.metrics))
             source = source_of(values, feed)
-            publisher = Publisher(values, source.feed, source.contiguous, source.silent, source.share)
+            publisher = Publisher(values, source.feed, source.contiguous, source.silent, source.share, source.anew)
             worker = Worker(values, source, publisher)
             respondent = Respondent(values.redis, f"ingest {feed}", View(source, publisher, worker.not_ready))
             with binding("admin", knobs.host, knobs.admin_port, "--admin-port", "ingest.admin_port"):

@@ -23,9 +23,15 @@ MISSED_IS_HUNG: Final = 10
 MISSED_IS_SILENT: Final = 2
 
 
-class End(NamedTuple):
-    """How a worker ended: why in a word or two, its exit code (negative: the signal), what it was refused."""
+# How a worker can end, as a metric's label.
+WAYS: Final = ("hung", "refused", "killed", "exited")
 
+
+class End(NamedTuple):
+    """How a worker ended: one of WAYS, why in a word or two, its exit code (negative: the signal), what it was
+    refused."""
+
+    way: str
     cause: str
     code: int
     refusal: Refusal | None
@@ -90,7 +96,7 @@ class Worker:
                 code = await self._process.wait()
                 watching.cancel()
                 await reading  # what it said before it died
-            return End(self._cause(code), code, self._refusal)
+            return self._end(code)
         finally:
             if self._process.returncode is None:
                 self._process.kill()
@@ -153,9 +159,13 @@ class Worker:
         self._hung = True
         self._process.kill()
 
-    def _cause(self, code: int) -> str:
+    def _end(self, code: int) -> End:
         if self._hung:
-            return "hung"
-        if self._refusal is not None:
-            return "refused"
-        return signal.Signals(-code).name if code < 0 else f"exit {code}"
+            way = cause = "hung"
+        elif self._refusal is not None:
+            way = cause = "refused"
+        elif code < 0:
+            way, cause = "killed", signal.Signals(-code).name
+        else:
+            way, cause = "exited", f"exit {code}"
+        return End(way, cause, code, self._refusal)

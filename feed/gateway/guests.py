@@ -17,6 +17,9 @@ NOTICE: Final = "expiring"
 LOOK_S: Final = 1.0
 # Principals asked about in one turn of the loop: a millisecond or so.
 LOOKED_AT_ONCE: Final = 500
+# Why somebody who is known is turned away: a metric's label.
+OTHER_SUBJECT: Final = "other_subject"
+CONNECTIONS: Final = "connections"
 
 log = structlog.get_logger(__name__)
 

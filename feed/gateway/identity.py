@@ -8,12 +8,13 @@ from feed import metrics
 from feed.access.principal import Credentials, Principal, Refused, Why
 from feed.core.grant import Grant
 from feed.gateway.entitled import FEED
-from feed.gateway.guests import Guest, Guests
+from feed.gateway.guests import CONNECTIONS, OTHER_SUBJECT, Guest, Guests
 from feed.wire.closing import Close
 from feed.wire.errors import Code, ProtocolError
 
 # Messages of a client that has proved nothing: one is enough for credentials, and reading each costs us.
 UNPROVEN_MESSAGES: Final = 5
+UNPROVEN: Final = "unproven"  # who says more: a metric's label
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +70,7 @@ class Identity:
         if self.wanting:
             self._messages += 1
             if self._messages > UNPROVEN_MESSAGES:
-                metrics.GATEWAY_REFUSALS.labels("unproven").inc()
+                metrics.GATEWAY_REFUSALS.labels(UNPROVEN).inc()
                 raise Dismissed(Code.NOT_AUTHENTICATED, Close.NOT_AUTHENTICATED)
 
     async def prove(self, guest: Guest, credentials: Credentials) -> Grant:
@@ -86,13 +87,13 @@ class Identity:
             later = refused.why is Why.UNAVAILABLE
             raise Dismissed(Code.AUTH_FAILED, Close.OVERLOADED if later else Close.NOT_AUTHENTICATED) from refused
         if self.principal is not None and principal.id != self.principal.id:
-            self._guests.turn_away("other_subject", principal.id, self._address, self._connection)
+            self._guests.turn_away(OTHER_SUBJECT, principal.id, self._address, self._connection)
             raise Dismissed(Code.AUTH_FAILED, Close.NOT_AUTHENTICATED)
         if not principal.grant.allows_feed(self._feed):
             self._guests.turn_away(FEED, principal.id, self._address, self._connection)
             raise Dismissed(Code.INSUFFICIENT_SUBSCRIPTION, Close.NOT_ALLOWED, f"the feed {self._feed} is not granted")
         if not await self._guests.admit(guest, principal):
-            self._guests.turn_away("connections", principal.id, self._address, self._connection)
+            self._guests.turn_away(CONNECTIONS, principal.id, self._address, self._connection)
             limit = f"at most {principal.grant.max_connections} connections of this key or token"
             raise Dismissed(Code.CONNECTION_LIMIT, Close.CONNECTION_LIMIT, limit)
         self.principal = principal

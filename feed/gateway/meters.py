@@ -18,6 +18,11 @@ from feed.tally import Spread, Tally
 # What was written since the stamp before counts as being as late as this one says: half a millisecond of writes.
 STAMP_EVERY: Final = 64
 NEVER: Final = 1 << 62
+# Counters with labels are there from the beginning: Prometheus takes what it first sees of one for its start, and would
+# miss the first event of each kind.
+RESUMED: Final = ("tail", "log", "lost")
+SLOW: Final = ("notice", "cut")
+CAUSES: Final = ("venue", "ingest", "bus", "history")
 
 
 class Meters:
@@ -33,6 +38,13 @@ class Meters:
         self._streams = metrics.GATEWAY_STREAMS.labels(feed)
         self._lanes = metrics.GATEWAY_LANES.labels(feed)
         self._tail = metrics.GATEWAY_TAIL.labels(feed)
+        for how in RESUMED:
+            metrics.GATEWAY_RESUMES.labels(feed, how)
+        for what in SLOW:
+            metrics.GATEWAY_SLOW.labels(feed, what)
+        for cause in CAUSES:
+            metrics.GATEWAY_GAPS.labels(feed, cause)
+            metrics.GATEWAY_MISSING.labels(feed, cause)
 
     def gap(self, gap: Fields, clients: int) -> None:
         """A hole of a stream that so many clients hold: those of depth one lack its ticks too."""

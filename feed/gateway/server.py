@@ -17,6 +17,7 @@ from feed.bus.answer import Answer
 from feed.bus.inquiries import Inquirer, Respondent
 from feed.bus.leases import Leases
 from feed.bus.store import Store
+from feed.gateway import zeros
 from feed.gateway.census import Census
 from feed.gateway.connection_ids import HEADER, ConnectionIds
 from feed.gateway.door import Door
@@ -87,6 +88,7 @@ class Gateway:
         self._view = View(self._hub, self.not_ready, lambda: len(self._sessions))
         self._respondent = Respondent(values.redis, role, self._view)
         self.port = 0
+        zeros.begin()
         metrics.GATEWAY_READY.labels().set_function(lambda: float(not self.not_ready()))
         metrics.GATEWAY_CONNECTIONS_LIMIT.labels().set(self._settings.max_connections)
 

@@ -9,19 +9,21 @@ import aiohttp
 from aiohttp import WSMsgType
 
 from feed.ingest.intake import Received
-from feed.ingest.venues import ConnectionEnds, Subscription
+from feed.ingest.venues import ANNOUNCED, ConnectionEnds, Subscription
 from feed.settings import Ingest
 
 # How long a venue has to answer our close: by then nobody waits for its data.
 CLOSE_TIMEOUT_S: Final = 1.0
 
 
-class Ended(NamedTuple):
-    """Why a connection ended: a word for the metric, and the details for the log.
+# It never came up; it ended by the venue, without a goodbye, or by us; the venue said that it ends.
+ENDS: Final = (
+    "connect", "connect_timeout", "handshake", "closed", "lost", "stale", "frame_too_big", "protocol", *ANNOUNCED
+)  # fmt: skip
 
-    Words: connect, connect_timeout, handshake (it never came up); closed (by the venue), lost (no goodbye), stale,
-    frame_too_big, protocol; and those of ConnectionEnds.
-    """
+
+class Ended(NamedTuple):
+    """Why a connection ended: one of ENDS for the metric, and the details for the log."""
 
     reason: str
     detail: str

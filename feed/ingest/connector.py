@@ -11,7 +11,7 @@ import structlog
 from feed import metrics
 from feed.core.backoff import delay_s
 from feed.core.shards import Share
-from feed.ingest.connection import Connection
+from feed.ingest.connection import ENDS, Connection
 from feed.ingest.intake import Intake
 from feed.ingest.source import Sink
 from feed.ingest.venues import Subscription, Venue
@@ -41,6 +41,7 @@ class Connector:
         self.feed = venue.name
         self.share = share
         self.contiguous = venue.contiguous
+        self.anew = False
         self._venue = venue
         self._subscriptions = venue.subscriptions(url)
         self.symbol_count = sum(len(each.symbols) for each in self._subscriptions)
@@ -48,6 +49,11 @@ class Connector:
         self._chance = chance
         self._connections: dict[Subscription, Connection] = {}
         self._gauge = metrics.INGEST_CONNECTED.labels(self.feed)
+        # seen from the beginning: Prometheus would miss the first event
+        for reason in ENDS:
+            metrics.INGEST_RECONNECTS.labels(self.feed, reason)
+        for what in venue.faults:
+            metrics.INGEST_PARSE_ERRORS.labels(self.feed, what)
 
     def connected(self) -> bool:
         """Whether every connection is up: with one of them down, some symbol is silent for no reason of its own."""

@@ -83,8 +83,7 @@ class Market:
     """`symbols` symbols: those of LISTINGS, then SIM0021 and on. `ticks_per_s` sets how much a price moves per tick.
 
     Ids are contiguous per stream. The first is the start in microseconds: a later run then starts above every id of
-    this one (no stream has a million ticks a second), where ids from 1 would be dropped as published already. What a
-    restart leaves out is a hole that the ids name.
+    this one (no stream has a million ticks a second), where ids from 1 would be dropped as published already.
     """
 
     def __init__(self, symbols: int, ticks_per_s: float, seed: int, start_ns: int) -> None:

@@ -67,12 +67,14 @@ class Pace:
 class Simulator:
     """The source "sim". Its market opens at the start of the current minute, so that this minute's bar is whole.
 
-    Each run is a market of its own: one worker at a time, and the first bar after a restart tells of the new one.
+    Each run is a market of its own: one worker at a time, and the first bar after a restart tells of the new one. What
+    the one before may still have made is a gap without ids, as nobody knows how much that was.
     """
 
     feed = FEED
     share: Share | None = None  # its market is one worker's own
     contiguous = frozenset({TRADES, QUOTES})
+    anew = True
 
     def __init__(self, sim: Sim, now_ns: Callable[[], int] = time.time_ns) -> None:
         self.symbol_count = sim.symbols

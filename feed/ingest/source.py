@@ -33,6 +33,8 @@ class Source(Protocol):
     feed: str
     contiguous: frozenset[str]
     """Kinds whose venue ids rise by exactly one per symbol, so that a hole can be named by its ids."""
+    anew: bool
+    """Whether ids begin anew with each run: then a hole between two runs is one whose ids count nothing."""
     symbol_count: int
     """How many symbols it is told to bring."""
 

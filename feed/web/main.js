@@ -57,7 +57,6 @@ const reader = new Reader(page, {
 const operator = new Operator(page.operator, { headers: () => reader.headers });
 const lists = new Lists({ feeds, read: (feed) => symbolsOf(feed, reader.headers), onFault: unread });
 const tabs = new Tabs(page.tabs, (tab, before) => {
-  if (before === "chart") chart.close();
   if (before === "operator") operator.close();
   if (tab === "operator") operator.open();
   view.tab = tab;

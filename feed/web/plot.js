@@ -186,6 +186,8 @@ export class Plot {
 
   #label({ box, y, digits, ink: colors }, price, color) {
     const pen = this.#pen;
+    // a grid's label that this one would cut in half
+    pen.clearRect(box.right + 1, y(price) - 15, box.width - box.right, 30);
     pen.fillStyle = color;
     pen.beginPath();
     pen.roundRect(box.right + 3, y(price) - 9, box.width - box.right - 5, 18, 4);

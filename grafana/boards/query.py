@@ -2,13 +2,11 @@
 
 from typing import Final, NamedTuple
 
-# Of deploy/prometheus/recording.yml: counters that begin at 0 with the process that counts. One that is first seen with
-# its first event counted has not risen, for increase().
-GAPS: Final = "namespace_pod_feed_cause:feed_gateway_gaps:sum"
-MISSING: Final = "namespace_pod_feed:feed_gateway_missing_ticks:sum"
-SLOW: Final = "namespace_pod_feed_what:feed_gateway_slow_clients:sum"
-HEALS: Final = "namespace_pod_feed:feed_bus_heals:sum"
-RESTARTS: Final = "namespace_pod:feed_gateway_worker_restarts:sum"
+GAPS: Final = "feed_gateway_gaps_total"
+MISSING: Final = "feed_gateway_missing_ticks_total"
+SLOW: Final = "feed_gateway_slow_clients_total"
+HEALS: Final = "feed_bus_heals_total"
+RESTARTS: Final = "feed_gateway_worker_restarts_total"
 
 PODS: Final = 'namespace=~"$namespace",pod=~"$pod"'
 FEEDS: Final = f'{PODS},feed=~"$feed"'

@@ -112,16 +112,16 @@ def test_live_bars_follow_the_history_that_came_after_them(run: Run) -> None:
     code = f"""(() => {{
         const data = new chartdata.ChartData('A');
         const bar = (q, s) => ({{T: 'b', S: 'A', kind: 'bars1s', q, t: '{T}0' + s + 'Z', o: 1, h: 1, l: 1, c: 1}});
-        const early = data.take(bar(3, 3), 'second');
+        const early = [data.take(bar(3, 3), 'second'), data.take(bar(4, 4), 'second')];
         data.loaded('bars1s', [bar(1, 1), bar(2, 2), bar(3, 3)]);
-        const late = [data.take(bar(4, 4), 'second'), data.take(bar(5, 5), 'tick'), data.take(bar(4, 4), 'second')];
+        const late = [data.take(bar(5, 5), 'second'), data.take(bar(6, 6), 'tick'), data.take(bar(5, 5), 'second')];
         const other = data.take({{...bar(9, 9), S: 'B'}}, 'second');
         const q = data.series('bars1s').entries.map(({{message}}) => message.q);
         return {{early, late, other, q, loading: data.loading, drawn: data.candles('second').length}}; }})()"""
     found = run(code, "chartdata")
-    assert found["q"] == [1, 2, 3, 4, 5]
-    assert (found["early"], found["late"], found["other"]) == (False, [True, False, False], False)
-    assert (found["loading"], found["drawn"]) == (True, 5)
+    assert found["q"] == [1, 2, 3, 4, 5, 6]
+    assert (found["early"], found["late"], found["other"]) == ([False, False], [True, False, False], False)
+    assert (found["loading"], found["drawn"]) == (True, 6)
 
 
 def test_minutes_that_the_page_kept_are_older_than_the_history(run: Run) -> None:

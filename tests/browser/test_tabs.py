@@ -69,6 +69,20 @@ def test_the_address_leads_to_the_operators_tab(page: Any, gateway: PageGateway)
     until_chosen(page, "Prices")
 
 
+def test_whoever_is_on_a_tab_stays_there_when_the_connection_comes_back(page: Any, gateway: PageGateway) -> None:
+    gateway.operator = True
+    page.goto(f"{gateway.url}/#feed=sim&symbols=AAPL&tab=operator")
+    until_chosen(page, "Operator")
+    with page.expect_response("**/operator"):
+        gateway.call(gateway.close(1012))
+    until(page.locator("[data-cell=banner]"), "3 streams resumed, nothing missed.")
+    until_chosen(page, "Operator")
+    gateway.operator = False
+    with page.expect_response("**/operator"):
+        gateway.call(gateway.close(1012))
+    until_chosen(page, "Prices")
+
+
 def test_single_keys_choose_search_explain_and_never_disturb_typing(page: Any, gateway: PageGateway) -> None:
     opened(page, gateway)
     page.keyboard.press("?")

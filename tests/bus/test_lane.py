@@ -52,6 +52,21 @@ def test_a_hole_in_contiguous_ids_begins_a_call(
     assert calls(lane(*ids)) == expected
 
 
+def test_ids_that_begin_anew_count_no_hole_before_the_first_that_is_published() -> None:
+    made = Lane(STREAM, True, anew=True)
+    offer(made, 7, 8, 11)
+    made.drop_oldest()
+    assert calls(made, max_ticks=1) == [("7", "l", "ingest", ["8"]), ("10", "", "venue", ["11"])]
+    offer(made, 13)
+    assert calls(made) == [("12", "i", "venue", ["13"])]
+
+
+def test_the_rest_of_a_run_that_begins_anew_follows_its_first_part() -> None:
+    made = Lane(STREAM, True, anew=True)
+    offer(made, 7, 8)
+    assert calls(made, max_ticks=1) == [("6", "", "venue", ["7"]), ("7", "i", "venue", ["8"])]
+
+
 def test_long_runs_are_cut_and_each_part_names_what_it_follows() -> None:
     assert calls(lane(1, 2, 3, 4, 5), max_ticks=2) == [
         ("0", "i", "venue", ["1", "2"]),

@@ -76,9 +76,23 @@ async def own() -> Answer:
     return Answer(Who("me", "gateway", "0.1.0"), 0.0, "", {"not_ready": "no bus", "families": (), "connections": 1})
 
 
+class Looked:
+    """A clock that goes on by 20 ms whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 0.02
+        return self.now
+
+    time = monotonic
+
+
 def test_all_who_ask_at_a_time_share_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(census_module, "POLL_S", 0.01)
-    monkeypatch.setattr(census_module, "SETTLED_S", 0.1)
+    monkeypatch.setattr(census_module, "time", Looked())
+    monkeypatch.setattr(census_module, "POLL_S", 0.0)
+    monkeypatch.setattr(census_module, "SETTLED_S", 0.2)
 
     async def main() -> None:
         asked = Asked()

@@ -73,6 +73,7 @@ class FakePublisher:
 class FakeSource:
     feed = FEED
     contiguous = frozenset({TRADES})
+    anew = False
     symbol_count = 3
 
     def __init__(self, act: Callable[[Sink], None] = lambda _: None) -> None:

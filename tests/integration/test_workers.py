@@ -119,7 +119,7 @@ def test_what_is_scraped_is_what_all_clients_count_before_and_after_a_death(redi
         await until(lambda: all(one.trades == 50 for one in first), "fifty trades each")
         await stage.admin.becomes(24 * 50, MESSAGES)
         os.kill(min(stage.pids), signal.SIGKILL)
-        await stage.admin.becomes(1, "feed_gateway_worker_restarts_total", cause="SIGKILL")
+        await stage.admin.becomes(1, "feed_gateway_worker_restarts_total", cause="killed")
         assert await stage.admin.metric(MESSAGES) == 24 * 50
         await until(lambda: any(one.over for one in first), "the dead one's clients know")
         stay = [one for one in first if not one.over]
@@ -172,7 +172,7 @@ async def kill_each(stage: Crew) -> None:
             stage.publish(20)
             os.kill(pid, signal.SIGKILL)
             stage.publish(20)
-            await stage.admin.becomes(restarts, "feed_gateway_worker_restarts_total", cause="SIGKILL")
+            await stage.admin.becomes(restarts, "feed_gateway_worker_restarts_total", cause="killed")
             await stage.admin.becomes(2, "feed_gateway_workers_up")
             await stage.admin.becomes(8, "feed_gateway_subscriptions")
             stage.publish(20)

@@ -35,6 +35,7 @@ class Binance:
 
     name = "binance"
     url = "wss://data-stream.binance.vision"
+    faults: tuple[str, ...] = ("json", "unknown", "trade", "bookTicker")
     contiguous = frozenset({TRADES})  # a quote's update id rises too, but skips what left the best prices alone
 
     def __init__(self, symbols: Sequence[str]) -> None:

@@ -1,15 +1,18 @@
 """What a venue is to the connector: where to connect, what to ask for, and what its frames mean."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from feed.core.ticks import Tick
+
+# Why a venue ends a connection, as it says: it shuts down, or it refused the subscription.
+ANNOUNCED: Final = ("shutdown", "refused")
 
 
 class VenueError(Exception):
     """A frame that this venue should not have sent: not its format, or not what was asked for.
 
-    `what` is one of a few words, fit for a metric's label; `reason` says what is wrong with this one frame.
+    `what` is one of the venue's `faults`, a metric's label; `reason` says what is wrong with this one frame.
     """
 
     def __init__(self, what: str, reason: str) -> None:
@@ -21,7 +24,7 @@ class VenueError(Exception):
 class ConnectionEnds(Exception):
     """The venue said that this connection will bring no more: it shuts down, or it refused the subscription.
 
-    `reason` is one of a few words, fit for a metric's label; `detail` is the venue's own text.
+    `reason` is one of ANNOUNCED, a metric's label; `detail` is the venue's own text.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -49,6 +52,8 @@ class Venue(Protocol):
     """Where the venue is in production."""
     contiguous: frozenset[str]
     """Kinds whose ids rise by exactly one per symbol."""
+    faults: tuple[str, ...]
+    """What can be wrong with a frame, in a word each."""
 
     @property
     def inexact(self) -> int:
