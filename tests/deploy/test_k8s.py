@@ -5,7 +5,8 @@ import functools
 import json
 import re
 import shutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,17 @@ each_component = pytest.mark.parametrize("component", COMPONENTS)
 each_version = pytest.mark.parametrize("version", VERSIONS)
 
 
+@pytest.fixture(scope="module")
+def table() -> Iterator[dict[tuple[str, str], str]]:
+    """What was validated, by overlay and version: said at the end (pytest -s). A cell that is empty did not pass."""
+    cells: dict[tuple[str, str], str] = {}
+    yield cells
+    rows = [["objects validated", *VERSIONS], ["---"] * (1 + len(VERSIONS))]
+    rows += [[name, *(cells.get((name, version), "") for version in VERSIONS)] for name in OVERLAYS]
+    # not stdout: pytest-xdist's workers have none
+    print("", *(f"| {' | '.join(row)} |" for row in rows), sep="\n", file=sys.stderr)
+
+
 def validate(objects: Iterable[Object], version: str) -> None:
     for each in objects:
         if is_custom(each):
@@ -59,8 +71,11 @@ def validated(text: str, version: str) -> None:
 
 @each_version
 @each_overlay
-def test_an_overlay_is_valid(name: str, version: str) -> None:
-    validate(overlay(name), version)
+def test_an_overlay_is_valid(name: str, version: str, table: dict[tuple[str, str], str]) -> None:
+    objects = overlay(name)
+    validate(objects, version)
+    custom = [each for each in objects if is_custom(each)]
+    table[name, version] = f"{len(objects) - len(custom)}, custom {len(custom)}"
 
 
 @each_component
