@@ -71,6 +71,13 @@ def with_components(folder: Path, *names: str, base: str = "base") -> list[Objec
     return render(folder)
 
 
+def copied(folder: Path) -> Path:
+    """All that the overlays are made of, to be changed: where deploy/k8s is then."""
+    shutil.copytree(K8S, folder / "deploy" / "k8s")
+    shutil.copytree(ROOT / "grafana", folder / "grafana")
+    return folder / "deploy" / "k8s"
+
+
 def of_kind(objects: Iterable[Object], *kinds: str) -> list[Object]:
     return [each for each in objects if each["kind"] in kinds]
 

@@ -1,12 +1,10 @@
 """Every overlay is valid for the newest three versions of Kubernetes, hangs together, and asks for no right."""
 
 import base64
-import functools
 import json
 import re
-import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,10 @@ from tests.deploy.manifests import (
     COMPONENTS,
     K8S,
     OVERLAYS,
-    ROOT,
     SERIOUS,
     Object,
     Pod,
+    copied,
     named,
     of_kind,
     overlay,
@@ -30,9 +28,8 @@ from tests.deploy.manifests import (
     with_components,
 )
 from tests.deploy.schemas import SHAPES, is_custom
+from tests.deploy.validity import VERSIONS, validate
 
-RELEASES = {tuple(map(int, version.split(".")[:2])) for version in kubernetes_validate.utils.all_versions()}
-VERSIONS = [f"{major}.{minor}" for major, minor in sorted(RELEASES, reverse=True)[:3]]
 WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod"}
 # `kubectl apply` keeps a copy of each object in an annotation; all of one's annotations have this room.
 ANNOTATIONS_BYTES = 262_144
@@ -53,20 +50,6 @@ def table() -> Iterator[dict[tuple[str, str], str]]:
     rows += [[name, *(cells.get((name, version), "") for version in VERSIONS)] for name in OVERLAYS]
     # not stdout: pytest-xdist's workers have none
     print("", *(f"| {' | '.join(row)} |" for row in rows), sep="\n", file=sys.stderr)
-
-
-def validate(objects: Iterable[Object], version: str) -> None:
-    for each in objects:
-        if is_custom(each):
-            SHAPES[each["kind"]].model_validate(each)
-        else:
-            validated(json.dumps(each), version)
-
-
-@functools.cache
-def validated(text: str, version: str) -> None:
-    """Once for each object: overlays share most of theirs, and a version's schemas take a tenth of a second to read."""
-    assert kubernetes_validate.validate(json.loads(text), version, strict=True) == version
 
 
 @each_version
@@ -263,13 +246,6 @@ def test_nothing_among_the_manifests_looks_like_a_secret() -> None:
 
 
 # Changes
-
-
-def copied(folder: Path) -> Path:
-    """All that the overlays are made of, to be changed."""
-    shutil.copytree(K8S, folder / "deploy" / "k8s")
-    shutil.copytree(ROOT / "grafana", folder / "grafana")
-    return folder / "deploy" / "k8s"
 
 
 @pytest.mark.parametrize(
