@@ -72,7 +72,7 @@ def test_an_overlay_of_ones_own_is_valid(text: str, tmp_path: Path) -> None:
         assert {each["value"] for each in yaml.safe_load(patch["patch"])} == {"ticks.example.org"}
         assert "feed.example.com" not in str(changed)
     for one in pods(made) if "images" in text else []:
-        assert {each["image"] for each in one.containers} == {"ghcr.io/you/feed:0.1.0"}
+        assert {each["image"] for each in one.containers} == {"registry.example.org/feed:0.1.0"}
 
 
 @pytest.mark.parametrize("line", LINES)
