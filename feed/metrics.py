@@ -106,17 +106,19 @@ BUS_WORKERS = Gauge("feed_bus_workers", "Workers of a feed that this gateway hea
 BUS_FEED_LIVE = Gauge("feed_bus_feed_live", "1 while some worker hears something of the feed's source.", ["feed"])
 BUS_SILENT = Gauge("feed_bus_silent_symbols", "Symbols of a live feed that no worker hears anything of.", ["feed"])
 
-# What Redis says of itself, to each gateway alike.
-REDIS_UPTIME = Levels("feed_redis_uptime_seconds", "Since Redis was started.", [])
-REDIS_MEMORY = Levels("feed_redis_memory_bytes", "Memory that Redis uses.", [])
+# What Redis says of itself, to each gateway alike. `server` is "" where there is but one.
+REDIS_UPTIME = Levels("feed_redis_uptime_seconds", "Since Redis was started.", ["server"])
+REDIS_MEMORY = Levels("feed_redis_memory_bytes", "Memory that Redis uses.", ["server"])
 REDIS_MEMORY_LIMIT = Levels(
-    "feed_redis_memory_limit_bytes", "Memory that Redis may use: its maxmemory; 0 for no limit.", []
+    "feed_redis_memory_limit_bytes", "Memory that Redis may use: its maxmemory; 0 for no limit.", ["server"]
 )
-REDIS_CLIENTS = Levels("feed_redis_clients", "Connections to Redis, of all its clients.", [])
-REDIS_CPU = Tallies("feed_redis_cpu_seconds", "Processor time that Redis took, its children's left out.", [])
-REDIS_COMMANDS = Tallies("feed_redis_commands", "Commands that Redis worked off.", [])
-REDIS_EVICTED = Tallies("feed_redis_evicted_keys", "Keys that Redis dropped for room: none with noeviction.", [])
-REDIS_CUT = Tallies("feed_redis_clients_cut", "Clients that Redis cut off because they read too slowly.", [])
+REDIS_CLIENTS = Levels("feed_redis_clients", "Connections to Redis, of all its clients.", ["server"])
+REDIS_CPU = Tallies("feed_redis_cpu_seconds", "Processor time that Redis took, its children's left out.", ["server"])
+REDIS_COMMANDS = Tallies("feed_redis_commands", "Commands that Redis worked off.", ["server"])
+REDIS_EVICTED = Tallies(
+    "feed_redis_evicted_keys", "Keys that Redis dropped for room: none with noeviction.", ["server"]
+)
+REDIS_CUT = Tallies("feed_redis_clients_cut", "Clients that Redis cut off because they read too slowly.", ["server"])
 
 GATEWAY_READY = Levels("feed_gateway_ready", "1 while clients should be sent here.", [])
 GATEWAY_CONNECTIONS = Gauge("feed_gateway_connections", "Open WebSocket connections.", ["feed"])

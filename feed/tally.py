@@ -163,6 +163,10 @@ class Children(Collector, Generic[T]):
             child = self._children[values] = self._child()
         return child
 
+    def drop(self, *values: str) -> None:
+        """Forgets the child of these label values, if there is one."""
+        self._children.pop(values, None)
+
     def describe(self) -> Iterable[Metric]:
         return [self._family()]
 

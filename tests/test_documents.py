@@ -219,6 +219,7 @@ def test_redis_names() -> None:
         "worker_key": names.worker_key("binance", "ID"),
         "workers_channel": names.workers_channel("binance"),
         "HEARTBEAT": names.HEARTBEAT,
+        "heartbeat": names.heartbeat("TAG"),
         "KEYS": names.KEYS,
         "KEYS_VERSION": names.KEYS_VERSION,
         "lease_key": names.lease_key("ID"),

@@ -91,7 +91,7 @@ class Leases:
         failures = 0
         while True:
             try:
-                link = await self._masters.open_for(names.LEASES, "feed-leases", self._wake.set)
+                link = await self._masters.open_for(names.lease_key(""), "feed-leases", self._wake.set)
                 try:
                     self._sha = await link.call("SCRIPT", "LOAD", SCRIPT)
                     await self._say(link, self._counts)
@@ -114,7 +114,7 @@ class Leases:
             return  # a Redis that was away a moment ago is not waited for: leases end by themselves
         try:
             async with asyncio.timeout(FREE_WITHIN_S):
-                link = await self._masters.open_for(names.LEASES, "feed-leases")
+                link = await self._masters.open_for(names.lease_key(""), "feed-leases")
                 try:
                     self._sha = await link.call("SCRIPT", "LOAD", SCRIPT)
                     await self._say(link, principals)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +19,10 @@ LOOK_S: Final = 10.0
 # And not more often than this, however many calls are redirected.
 LOOK_MIN_S: Final = 0.1
 LOOK_MAX_S: Final = 1.0
+# A master that died is one for its fellows until they agree on another: for so long after the last suspicion it is
+# looked so often, or the successor would be found by whoever tries the dead one next, which is seconds later.
+SUSPECTED_S: Final = 3.0
+LOOK_AGAIN_S: Final = 0.25
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +34,11 @@ class Lookout:
         self._masters = masters
         self._found = found
         self._astray = asyncio.Event()
+        self._suspected = float("-inf")
 
     def astray(self) -> None:
         """Something suggests that the masters are others by now."""
+        self._suspected = time.monotonic()
         self._astray.set()
 
     async def run(self) -> None:
@@ -50,5 +57,6 @@ class Lookout:
             self._found(topology)
             await asyncio.sleep(LOOK_MIN_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
+                suspected = time.monotonic() - self._suspected < SUSPECTED_S
+                async with asyncio.timeout(LOOK_AGAIN_S if suspected else LOOK_S):
                     await self._astray.wait()

@@ -6,7 +6,6 @@ HEARTBEAT = "feed:heartbeat"
 KEYS = "feed:keys"
 KEYS_VERSION = "{feed:keys}:version"
 ASKED = "feed:asked"
-LEASES = "feed:lease"
 
 
 def heartbeat(tag: str) -> str:
@@ -45,8 +44,10 @@ def worker_key(feed: str, worker_id: str) -> str:
 
 
 def lease_key(principal_id: str) -> str:
-    """Hash: how many connections a key or a token's subject has, by gateway process, see `leases.lua`."""
-    return f"{{{LEASES}}}:{principal_id}"
+    """Hash: how many connections a key or a token's subject has by gateway process, see `leases.lua`.
+
+    All in one slot, as they are asked for together."""
+    return f"{{feed:lease}}:{principal_id}"
 
 
 def answers_key(question: str) -> str:

@@ -69,7 +69,8 @@ class Reader:
     ) -> None:
         """`heartbeat` is a channel of this master's; `name` shows in CLIENT LIST."""
         self._name = name
-        self._presence = Presence(role="subscriber", **({"server": str(node)} if masters.sharded else {}))
+        self._server = str(node) if masters.sharded else ""
+        self._presence = Presence(role="subscriber", **({"server": self._server} if self._server else {}))
         self.up = False
         self.heard = time.monotonic()
         self.hearing = Hearing(listener)
@@ -163,6 +164,7 @@ class Reader:
             raise BusDown(f"Redis refused: {refused.exceptions[0]}") from refused
         finally:
             self._is_up(False)
+            self._meters.server_gone(self._server)
 
     def _pushed(self, pushes: list[list[Any]]) -> None:
         """Takes what came in one read."""
@@ -258,7 +260,7 @@ class Reader:
     async def _read_info(self, calls: Link) -> bool:
         """Asks Redis of itself, which is good to know and no more; whether it may be asked again."""
         try:
-            self._meters.server(parse_info(await calls.call("INFO", *SECTIONS)))
+            self._meters.server(parse_info(await calls.call("INFO", *SECTIONS)), self._server)
         except BusRefused as error:
             if not self._info_refused:
                 log.info("redis_info_refused", error=str(error))

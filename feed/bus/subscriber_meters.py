@@ -64,12 +64,20 @@ class SubscriberMeters:
     def unreadable(self, feed: str) -> None:
         metrics.BUS_UNREADABLE.labels(feed).inc()
 
-    def server(self, info: ServerInfo) -> None:
-        """What Redis said of itself. Its counters are shown as they are: they begin anew when it does."""
+    def server(self, info: ServerInfo, of: str = "") -> None:
+        """What Redis said of itself; `of` is where it listens, where there are several. Its counters are shown as they
+        are: they begin anew when it does."""
         for name, value in info._asdict().items():
             if value is None:
                 continue
             if name in LEVELS:
-                LEVELS[name].labels().set(value)
+                LEVELS[name].labels(of).set(value)
             else:
-                TALLIES[name].labels().value = value
+                TALLIES[name].labels(of).value = value
+
+    def server_gone(self, of: str) -> None:
+        """It is away, or no master any more: what it said last would be taken for the present."""
+        for level in LEVELS.values():
+            level.drop(of)
+        for tally in TALLIES.values():
+            tally.drop(of)

@@ -7,6 +7,7 @@ from feed.cli.bench import bench
 from feed.cli.config import config
 from feed.cli.demo import demo
 from feed.cli.gateway import gateway
+from feed.cli.health import health
 from feed.cli.ingest import ingest
 from feed.cli.key import key
 from feed.cli.replay import replay
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (demo, ingest, gateway, replay, watch, trace, bench, key, config):
+for command in (demo, ingest, gateway, replay, watch, trace, bench, key, config, health):
     main.add_command(command)

@@ -106,4 +106,5 @@ def _process(answer: Answer) -> dict[str, Any]:
         "ready": answer.fault == "" and not data.get("not_ready"),
         "not_ready": answer.fault or data.get("not_ready", ""),
         "connections": data.get("connections", 0),
+        "numbers": "families" in data,
     }

@@ -8,7 +8,7 @@ from typing import Final
 from feed import metrics
 from feed.bus.reading import Batch
 from feed.core.streams import Stream
-from feed.core.ticks import NS_PER_S, kind_of
+from feed.core.ticks import KINDS, NS_PER_S, kind_of
 from feed.gateway.forms import Segment
 from feed.gateway.message import Fields, Message, missing
 from feed.hops import Hop
@@ -124,7 +124,7 @@ class Counting(Meters):
         self._named: dict[str, Spread] = {symbol: metrics.SYMBOL_DELAY.labels(feed, symbol) for symbol in symbols}
         self.names = bool(symbols)
         self._named_ticks: dict[Stream, Tally] = {}
-        self._ticks_in: dict[str, Tally] = {}
+        self._ticks_in = {kind: metrics.GATEWAY_TICKS_IN.labels(feed, kind) for kind in KINDS}
         self._ticked_ns = 0
         self._messages = metrics.GATEWAY_MESSAGES_OUT.labels(feed)
         self._bytes = metrics.GATEWAY_BYTES_OUT.labels(feed)
@@ -147,10 +147,7 @@ class Counting(Meters):
 
     def taken(self, stream: Stream, batch: Batch) -> None:
         ticks = len(batch.entries)
-        counter = self._ticks_in.get(stream.kind)
-        if counter is None:
-            counter = self._ticks_in[stream.kind] = metrics.GATEWAY_TICKS_IN.labels(self._feed, stream.kind)
-        counter.value += ticks
+        self._ticks_in[stream.kind].value += ticks
         self._ticked_ns = batch.ts_gateway
         if batch.ts_pub:
             self._arrival.observe((batch.ts_gateway - batch.ts_pub) / NS_PER_S, ticks)

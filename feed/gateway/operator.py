@@ -17,11 +17,13 @@ from feed.settings.types import LOOPBACK
 from feed.wire.errors import Code, ProtocolError
 
 OPERATOR: Final = "operator"  # what is not granted, as a metric's label
+# What a proxy puts into what it passes on. Behind one everyone looks as if he were here.
+PASSED_ON: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 
 
 class Operator:
     """Handlers of `/operator...`. Without authentication whoever is on this machine is an operator, if the gateway
-    listens there only; where everyone may connect nobody is."""
+    listens there only; where everyone may connect nobody is, nor is whoever comes through a proxy that says so."""
 
     def __init__(
         self, values: Values, guests: Guests, visitor: Callable[[web.Request], Visitor], census: Census
@@ -56,7 +58,8 @@ class Operator:
         """Raises ProtocolError for everyone but operators."""
         credentials, address = self._visitor(request)
         if not self._guests.required:
-            allowed = self._trusts_loopback and is_loopback(address)
+            passed_on = any(name in request.headers for name in PASSED_ON)
+            allowed = self._trusts_loopback and is_loopback(address) and not passed_on
         elif credentials is None:
             raise ProtocolError(Code.NOT_AUTHENTICATED)
         else:

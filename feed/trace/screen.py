@@ -122,7 +122,7 @@ def _gateways(readers: Iterable[Reader], wide: bool) -> Table:
             }
         else:
             cells["Position"] = "not read"
-        table.add_row(*(cells[column] for column in columns), style="" if reader.reads else "dim")
+        table.add_row(*(_plain(cells[column]) for column in columns), style="" if reader.reads else "dim")
     return table
 
 
@@ -140,7 +140,7 @@ def _way(hops: list[Hop], wide: bool) -> Table:
         }
         if hop.most:
             cells[""] = Text.assemble(cells[""], (" takes the most" if wide else " most", "bold yellow"))
-        table.add_row(*(cells[str(column.header)] for column in table.columns))
+        table.add_row(*(_plain(cells[str(column.header)]) for column in table.columns))
     return table
 
 
@@ -157,8 +157,13 @@ def _slow(clients: list[SlowClient], wide: bool) -> Table:
             "Behind": DASH if client.behind is None else f"{client.behind:,}",
             "": "resumes" if client.resumes else "",
         }
-        table.add_row(*(cells[column] for column in columns))
+        table.add_row(*(_plain(cells[column]) for column in columns))
     return table
+
+
+def _plain(cell: Text | str) -> Text:
+    """A cell that is shown as it is: brackets in a client's name are no markup."""
+    return cell if isinstance(cell, Text) else Text(cell)
 
 
 def _table(columns: tuple[str, ...]) -> Table:

@@ -5,6 +5,7 @@ import { KEPT_S } from "./operator-numbers.js";
 
 const LEFT = 58; // room for the words beside the bounds
 const BELOW = 18;
+const ABOVE = 7; // half of a word
 const WORDS_APART = 22;
 
 /** The bounds that are drawn: from the lowest to the highest that counted something, and one beside each. */
@@ -29,7 +30,7 @@ export function drawHeat(canvas, looks, now) {
   const bounds = extent(looks);
   if (bounds.length === 0) return;
   const style = getComputedStyle(canvas);
-  const row = (high - BELOW) / bounds.length;
+  const row = (high - ABOVE - BELOW) / bounds.length;
   const column = (wide - LEFT) / KEPT_S;
   const most = Math.max(...looks.flatMap(({ span, counts }) => counts.map(([, by]) => by / span)));
   pen.fillStyle = style.getPropertyValue("--accent");

@@ -36,7 +36,9 @@ export class Looks {
   take({ t: asked, processes, families }) {
     // a process answers once a second, and what it answered last is a part of a second old
     const t = asked - sum(processes.map(({ age_s }) => age_s)) / Math.max(1, processes.length);
-    const look = { t, who: processes.map(({ name }) => name).sort().join(), values: new Map() };
+    // one that has no numbers to tell this time would have risen by all it ever counted the next
+    const who = processes.map(({ name, numbers }) => `${name}${numbers === false ? " without" : ""}`).sort().join();
+    const look = { t, who, values: new Map() };
     this.#levels = new Map();
     for (const [, kind, samples] of families) {
       for (const [name, labels, value] of samples) {

@@ -69,10 +69,13 @@ function roseBy(looks, name, label, told) {
   return by.length === 0 ? one(all) : by;
 }
 
+// what one client missed that was away for too long is its own doing, and its own word
+const missing = (looks) => rose(looks, "feed_gateway_missing_ticks_total", GATEWAY, ({ cause }) => cause !== "history");
+
 function completeness(looks) {
-  const out = rose(looks, "feed_gateway_messages_out_total", GATEWAY);
-  const missing = rose(looks, "feed_gateway_missing_ticks_total", GATEWAY);
-  return out === null || out + missing === 0 ? null : out / (out + missing);
+  const out = rose(looks, "feed_gateway_messages_out_total", "feed_gateway_messages_out_total");
+  const due = out === null ? 0 : out + missing(looks);
+  return due === 0 ? null : out / due;
 }
 
 function refusals(looks) {
@@ -97,7 +100,7 @@ function connections(looks) {
 function offsets(looks) {
   const of = (where) => most(looks.levels("feed_hop_clock_offset_seconds", where));
   return [
-    { label: "ours", value: of(({ hop: name }) => name !== "venue_to_ingest") },
+    { label: "ours", value: of(({ hop: name }) => name !== "venue_to_ingest" && name !== ECHO) },
     { label: "venue", value: of(({ hop: name }) => name === "venue_to_ingest") },
   ];
 }
@@ -161,8 +164,8 @@ export const ROWS = [
       },
       {
         title: "Missing ticks", limits: rising(1), text: count,
-        of: (looks) => one(rose(looks, "feed_gateway_missing_ticks_total", GATEWAY)),
-        act: "Ticks that clients were told are missing, once for each client. feed trace follows one stream, and shows who is behind.",
+        of: (looks) => one(missing(looks)),
+        act: "Ticks that clients were told are missing, once for each client, but for those who were away for too long. feed trace follows one stream, and shows who is behind.",
       },
       {
         title: "Dropped by ingest", limits: rising(1), text: count,
@@ -205,7 +208,7 @@ export const ROWS = [
         act: "One is its own line. Many at once is our side: see the hops below. feed trace names who is slow.",
       },
       {
-        title: "Refusals", limits: rising(1, 0.1), text: perSecond, of: refusals,
+        title: "Refusals", limits: rising(1, 0.1), apart: { requests: worthALook(0.1) }, text: perSecond, of: refusals,
         act: "credentials: a key that ended, or somebody who tries keys out: auth_refused in the log says who. handshakes: too many from one address, or a gateway that is full.",
       },
     ],

@@ -60,7 +60,7 @@ export class Row {
 
   /** `hops` are microseconds from hop to hop, `total` from publishing to here. */
   took(hops, total, nowMs) {
-    for (let i = 0; i < hops.length; i += 1) this.#hops[i].add(hops[i], nowMs);
+    hops.forEach((hop, at) => hop !== null && this.#hops[at].add(hop, nowMs));
     this.#delay.add(total, nowMs);
   }
 

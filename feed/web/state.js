@@ -82,10 +82,11 @@ export class Board {
     return this.rows.has(symbolOf(stream)) && (!stream.startsWith("bars1s:") || this.#also.has(stream));
   }
 
-  #stamps(row, { ti, tp, tg, tw }, nowMs, nowUs) {
+  #stamps(row, { T, ti, tp, tg, tw }, nowMs, nowUs) {
     const hereUs = nowUs + this.skew.correctionUs;
-    const hops = [tp - ti, tg - tp, tw - tg, hereUs - tw];
-    for (let i = 0; i < hops.length; i += 1) this.hops[i].add(hops[i], nowMs);
+    // a bar was received with its last trade, which may be long ago: no delay of that hop
+    const hops = [T === "b" ? null : tp - ti, tg - tp, tw - tg, hereUs - tw];
+    hops.forEach((hop, at) => hop !== null && this.hops[at].add(hop, nowMs));
     this.delay.add(hereUs - tp, nowMs);
     row.took(hops, hereUs - tp, nowMs);
   }

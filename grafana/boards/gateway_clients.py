@@ -26,7 +26,7 @@ STATE: Final = (
     stat(
         "Workers missing",
         "Worker processes that a gateway was told to have and that do not answer.",
-        "They are started again by themselves; see Restarts for the cause, and the log (worker_ended).",
+        "They are started again by themselves; see Restarts for the cause, and the log (worker_lost).",
         Query(f"{of_pods('feed_gateway_workers')} - {of_pods('feed_gateway_workers_up')}", "{{pod}}"),
         unit=COUNT, limits=EVEN_ONE, width=6, decimals=0, alerts=["FeedGatewayWorkersMissing"], see=[OVERVIEW],
     ),
@@ -110,7 +110,7 @@ DOOR: Final = (
         "A client's program asks for more than its key grants: `feed key list` shows what that is.",
         Query(or_zero(total(rate(of_pods("feed_gateway_refusals_total")), "reason"), GATEWAYS, "reason"),
               "{{reason}}"),
-        unit=per_s("refusals"), limits=rising(1, 0.1), alerts=["FeedRefusals"], see=[OVERVIEW],
+        unit=per_s("refusals"), limits=worth_a_look(1), see=[OVERVIEW],
     ),
     lines(
         "Errors",

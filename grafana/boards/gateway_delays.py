@@ -130,7 +130,7 @@ PROCESSES: Final = (
         "Restarts",
         "Worker processes of a gateway that were started again in the 15 minutes before.",
         "killed with a rising Memory is the kernel's: give it more. hung: see Loop delay before it. The log has "
-        "the last words (worker_ended).",
+        "the last words (worker_lost).",
         Query(total(lately(of_pods(RESTARTS), "15m"), "pod"), "{{pod}}"),
         unit=COUNT, limits=EVEN_ONE, alerts=["FeedGatewayWorkerRestarted"], see=[OVERVIEW],
     ),

@@ -52,7 +52,7 @@ VENUE: Final = (
     stat(
         "Parse errors",
         "Frames of the venue in the time shown that made no sense, by what was wrong.",
-        "The venue changed its format: the log has the first frame of each kind (venue_frame_not_understood). What "
+        "The venue changed its format: the log has the first frame of each kind (venue_frame_refused). What "
         "could be read goes on; a parser needs mending.",
         Query(
             or_zero(total(rose_in_all(of_feeds("feed_ingest_parse_errors_total")), "what"), WORKERS, "what"),

@@ -42,5 +42,10 @@ def worth_a_look(yellow: float) -> Limits:
     return (Step(GREEN, None), Step(YELLOW, yellow))
 
 
+def little_left(yellow: float) -> Limits:
+    """Never red, and yellow below."""
+    return (Step(YELLOW, None), Step(GREEN, yellow))
+
+
 BAD_IS_ZERO: Final = falling(1)
 EVEN_ONE: Final = rising(1)

@@ -5,6 +5,7 @@ from typing import Final
 from grafana.boards.board import GATEWAY, INGEST, OVERVIEW, REDIS, Board, Row
 from grafana.boards.limits import EVEN_ONE, LIVE_OR_STALE, falling, rising, worth_a_look
 from grafana.boards.panel import COUNT, SECONDS, SHARE, WORD, heat, lines, named, per_s, stat, steps, table
+from grafana.boards.promises import PROMISES
 from grafana.boards.query import (
     GAPS,
     GATEWAYS,
@@ -18,7 +19,6 @@ from grafana.boards.query import (
     most,
     of_feeds,
     of_pods,
-    of_rules,
     or_zero,
     quantile,
     rate,
@@ -31,7 +31,8 @@ WAY: Final = ("venue_to_ingest", "ingest_to_publish", "publish_to_gateway", "gat
 QUANTILES: Final = ((0.5, "p50"), (0.99, "p99"), (0.999, "p99.9"))
 
 OUT: Final = total(rose_in_all(of_feeds("feed_gateway_messages_out_total")))
-LOST: Final = total(rose_in_all(of_feeds(MISSING)))
+# What one client missed that was away for too long is its own doing, and its own word.
+LOST: Final = total(rose_in_all(of_feeds(MISSING, 'cause!="history"')))
 
 
 FRESH: Final = (
@@ -82,7 +83,7 @@ FRESH: Final = (
         "while no delay is negative.",
         "Delays over that hop are wrong by as much. Look at the time service (chrony, ntp) of the machine that "
         "runs behind; where the hop is venue_to_ingest and the machine is right, it is the venue's clock.",
-        Query(most(of_feeds("feed_hop_clock_offset_seconds", 'hop!="venue_to_ingest"')), "ours"),
+        Query(most(of_feeds("feed_hop_clock_offset_seconds", 'hop!~"venue_to_ingest|client_echo"')), "ours"),
         Query(most(of_feeds("feed_hop_clock_offset_seconds", 'hop="venue_to_ingest"')), "venue"),
         unit=SECONDS, limits=rising(0.01), alerts=["FeedClockOffset"], see=[INGEST],
         overrides=[named("venue", thresholds=steps(rising(2, 1)))],
@@ -96,15 +97,15 @@ COMPLETE: Final = (
         "Completeness",
         "Of what clients should have got in the time shown, the share that they got: deliveries against ticks "
         "that clients were told are missing. Without deliveries there is none.",
-        "See Gaps for the cause: venue or ingest is lost for everybody, bus by Redis, history for clients that "
-        "came back too late or read too slowly.",
+        "See Gaps for the cause: venue or ingest is lost for everybody, bus by Redis. What clients missed that came "
+        "back too late, or read too slowly, is not in it: see Resumes lost.",
         Query(f"floor((1 - {LOST} / ({OUT} + {LOST} > 0)) * 1e5) / 1e5"),
         unit=SHARE, limits=falling(1 - 14.4 * 0.0001, 0.9999), decimals=3, alerts=["FeedCompletenessBurnsFast"],
         see=[GATEWAY],
     ),
     stat(
         "Gaps",
-        "Holes that streams had in the time shown, by cause.",
+        "Holes that streams had in the time shown, by cause; each gateway process that holds a stream counts its.",
         "venue, ingest: see Ingest, gaps and buffer. bus: Redis lost or trimmed entries before a gateway read "
         "them: see Redis and bus. history: clients came back after more than the log holds (history.seconds).",
         Query(total(rose_in_all(of_feeds(GAPS)), "cause"), "{{cause}}"),
@@ -113,7 +114,8 @@ COMPLETE: Final = (
     ),
     stat(
         "Missing ticks",
-        "Ticks that clients were told are missing in the time shown, once for each client.",
+        "Ticks that clients were told are missing in the time shown, once for each client, but for those who were "
+        "away for too long.",
         "As for Gaps: the cause says where to look. `feed trace` follows one stream and shows who is behind.",
         Query(LOST),
         unit=COUNT, limits=EVEN_ONE, decimals=0, width=5, see=[GATEWAY],
@@ -197,6 +199,7 @@ DELIVERED: Final = (
         Query(or_zero(HANDSHAKES, GATEWAYS), "handshakes"),
         Query(or_zero(REQUESTS, GATEWAYS), "requests"),
         unit=per_s("refusals"), limits=rising(1, 0.1), alerts=["FeedRefusals", "FeedAuthFailures"], see=[GATEWAY],
+        overrides=[named("requests", thresholds=steps(worth_a_look(0.1)))],
     ),
 )  # fmt: skip
 
@@ -234,47 +237,6 @@ SHAPE: Final = (
         "machine that is shared. A negative one: clocks, see Clock offset.",
         *(Query(quantile(share, BY_HOP, "hop"), word) for share, word in QUANTILES),
         unit=SECONDS, see=[GATEWAY],
-    ),
-)  # fmt: skip
-
-
-# What each promise allows to be missed, in 30 days.
-COMPLETENESS: Final = 0.0001
-FRESHNESS: Final = 0.001
-DELAY: Final = 0.01
-# So many times that, and the month's budget is gone in two days: somebody is woken.
-FAST: Final = 14.4
-HOUR: Final = "{{feed}} last hour"
-FIVE_MINUTES: Final = "{{feed}} last 5 min"
-
-PROMISES: Final = (
-    lines(
-        "Not delivered",
-        "Of what clients were due, the share that they were told is missing. Promised: 0.01 % of 30 days at most.",
-        "Above the red line for an hour the month's budget lasts two days. See Gaps for the cause.",
-        Query(of_rules("namespace_feed:incomplete:ratio1h"), HOUR),
-        Query(of_rules("namespace_feed:incomplete:ratio5m"), FIVE_MINUTES),
-        unit=SHARE, limits=rising(FAST * COMPLETENESS, COMPLETENESS), least=0,
-        alerts=["FeedCompletenessBurnsFast", "FeedCompletenessBurnsSlowly"], see=[GATEWAY],
-    ),
-    lines(
-        "Not fresh",
-        "Share of its clients' time in which a feed was stale, lacked symbols, or the bus was lost. Promised: 0.1 % of "
-        "30 days at most.",
-        "As above: see Feeds live and Silent symbols, and on Redis and bus who has lost it.",
-        Query(of_rules("namespace_feed:stale:ratio1h"), HOUR),
-        Query(of_rules("namespace_feed:stale:ratio5m"), FIVE_MINUTES),
-        unit=SHARE, limits=rising(FAST * FRESHNESS, FRESHNESS), least=0,
-        alerts=["FeedFreshnessBurnsFast", "FeedFreshnessBurnsSlowly"], see=[INGEST, REDIS],
-    ),
-    lines(
-        "Not in time",
-        "Share of deliveries that were written more than 0.1 s after publishing. Promised: 1 % of 30 days at most.",
-        "As above: see the hops' p99 which of them it is.",
-        Query(of_rules("namespace_feed:late:ratio1h"), HOUR),
-        Query(of_rules("namespace_feed:late:ratio5m"), FIVE_MINUTES),
-        unit=SHARE, limits=rising(FAST * DELAY, DELAY), least=0,
-        alerts=["FeedDelayBurnsFast", "FeedDelayBurnsSlowly"], see=[GATEWAY],
     ),
 )  # fmt: skip
 

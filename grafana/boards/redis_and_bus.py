@@ -24,7 +24,7 @@ from grafana.boards.query import (
 
 # Redis is asked every 10 s: of less than a minute a rate would jump.
 MINUTE: Final = "1m"
-# Each gateway tells what Redis told it: the highest is the newest.
+# Each gateway tells what Redis told it in the last 10 s, and of a cluster what each master did: the worst of them.
 NAMESPACE: Final = "namespace"
 
 

@@ -62,7 +62,9 @@ def gauge(name: str, value: float, **labels: str) -> Sample:
     return [name, "gauge", [[name, labels, value]]]
 
 
-def body(after_s: float, *families: Sample, who: Sequence[str] = ("a",), age_s: float = 0.0) -> dict[str, Any]:
+def body(
+    after_s: float, *families: Sample, who: Sequence[str] = ("a",), age_s: float = 0.0, numbers: bool = True
+) -> dict[str, Any]:
     processes = [
         {
             "name": name,
@@ -72,6 +74,7 @@ def body(after_s: float, *families: Sample, who: Sequence[str] = ("a",), age_s: 
             "ready": True,
             "not_ready": "",
             "connections": 1,
+            "numbers": numbers,
         }
         for name in who
     ]

@@ -109,6 +109,8 @@ def test_other_processes_and_long_pauses_are_not_compared(run: Run) -> None:
         body(2, counter("c", 501), who=("a", "b")),
     ]
     assert run(LOOKS % "looks.rise('c_total')", grown) == 1
+    muted = [body(0, counter("c", 500)), body(1, numbers=False), body(2, counter("c", 500))]
+    assert run(LOOKS % "looks.rise('c_total')", muted) is None
     paused = [body(0, counter("c", 5)), body(60, counter("c", 500)), body(61, counter("c", 502))]
     assert run(LOOKS % "looks.rise('c_total')", paused) == 2
 

@@ -198,3 +198,18 @@ def test_a_chart_is_told_in_words(run: Run) -> None:
 )
 def test_what_is_missing_is_said(run: Run, missing: str, text: str) -> None:
     assert run(f"chartwords.missingWords({missing})", "chartwords") == text
+
+
+def test_a_bar_tells_no_delay_of_being_published(run: Run) -> None:
+    """It was received with its last trade, which may be long ago."""
+    code = """(() => {
+        const board = new state.Board();
+        board.show(['A']);
+        const stamps = {q: 1, t: '2026-01-05T14:30:00Z', ti: 1_000_000, tp: 3_000_000, tg: 3_000_100, tw: 3_000_200};
+        board.frame([{T: 'b', S: 'A', o: 1, h: 1, l: 1, c: 1, v: 1, n: 1, ...stamps}], 100, 3_001, 3_000_300);
+        const of_bar = board.hops.map((hop) => hop.quantiles(3_001, 60_000)?.p50 ?? null);
+        board.frame([{T: 't', S: 'A', p: 1, s: 1, ...stamps, ti: 2_999_900}], 100, 3_001, 3_000_300);
+        return [of_bar, board.hops[0].quantiles(3_001, 60_000).p50]; })()"""
+    of_bar, of_trade = run(code, "state")
+    assert of_bar[:3] == [None, 100, 100]
+    assert of_trade == 100

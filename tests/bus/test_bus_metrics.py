@@ -244,7 +244,7 @@ def test_a_redis_that_is_away_shows_until_it_is_back(server: str, fault: str) ->
             bus.publisher.offer(trade("A", 1))
             await bus.got(A, 1)
             await until(lambda: connected() == [1, 1], "both are connected")
-            assert shown("feed_redis_uptime_seconds") is not None
+            assert shown("feed_redis_uptime_seconds", server="") is not None
             embedded.pause() if fault == "hangs" else embedded.kill()
             bus.publisher.offer(trade("A", 2))
             await until(lambda: connected() == [0, 0], "both know it")
@@ -274,7 +274,9 @@ def test_a_user_who_may_ask_info_for_the_run_id_alone_is_told_the_rest(server: s
         url = f"redis://desk:word@127.0.0.1:{embedded.port}/0"
         assert ask(embedded.port, b"CONFIG SET maxmemory 123456789").startswith(b"+OK")
         async with running(Bus(url)):
-            await until(lambda: shown("feed_redis_memory_limit_bytes") == 123_456_789, "Redis tells of itself")
+            await until(
+                lambda: shown("feed_redis_memory_limit_bytes", server="") == 123_456_789, "Redis tells of itself"
+            )
 
     with EmbeddedServer(binary=servers()[server]) as embedded:
         asyncio.run(main(embedded))

@@ -65,7 +65,7 @@ def story(binary: Path, body: Callable[[Cluster, Bus, Market], Coroutine[Any, An
             last = market.last
             await bus.ear.until(lambda: all(last in bus.ear.ids(stream) for stream in STREAMS), "the last trades")
             for stream in STREAMS:
-                complete(bus, stream, last)
+                assert unexplained(bus, stream, last) == 0, stream.name
 
     with cluster(binary) as real:
         asyncio.run(main(real))
@@ -76,14 +76,14 @@ def holes(bus: Bus, stream: Stream) -> list[Any]:
     return bus.ear.said(stream, "gap")
 
 
-def complete(bus: Bus, stream: Stream, last: int) -> None:
-    """Each of the trades came once and in order, or numbers are named that are missing, as many as did not come."""
+def unexplained(bus: Bus, stream: Stream, last: int) -> int:
+    """Trades that did not come, less those that gaps name, or the other way round. A gap whose end nobody knows stands
+    for any number. Those that came, came once and in order."""
     came = bus.ear.ids(stream)
     assert came == sorted(set(came)), f"{stream.name}: out of order, or twice"
-    missing = last - len(came)
     named = sum(last - first + 1 for _, first, last, _ in holes(bus, stream) if last is not None)
     unknown = any(last is None for _, _, last, _ in holes(bus, stream))
-    assert missing == named or unknown, f"{stream.name}: {missing} missing, {named} named"
+    return 0 if unknown else abs(last - len(came) - named)
 
 
 def test_streams_are_spread_over_the_shards_and_none_lacks_anything(binary: Path) -> None:
@@ -112,6 +112,8 @@ def test_slots_that_move_under_load_cost_nothing(binary: Path) -> None:
     assert not any(holes(bus, stream) for stream in STREAMS)
 
 
+@pytest.mark.chaos
+@pytest.mark.timeout(120)
 def test_a_master_that_dies_is_followed_by_its_replica(binary: Path) -> None:
     async def body(real: Cluster, bus: Bus, market: Market) -> None:
         dead = real.owner(slot_of(names.channel(STREAMS[0])))

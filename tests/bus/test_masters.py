@@ -57,6 +57,7 @@ def test_an_ordinary_redis_is_where_its_url_says(redis_url: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.chaos
 def test_a_cluster_says_which_masters_it_has_also_after_one_died(binary: Path) -> None:
     with cluster(binary) as real:
 
@@ -76,6 +77,7 @@ def test_a_cluster_says_which_masters_it_has_also_after_one_died(binary: Path) -
         asyncio.run(main())
 
 
+@pytest.mark.chaos
 def test_sentinels_say_who_the_master_is_also_after_it_died(binary: Path) -> None:
     with watched(binary) as real:
 

@@ -70,11 +70,23 @@ def test_what_is_said_is_shown_as_it_is_and_what_is_not_stays() -> None:
     meters = SubscriberMeters()
     meters.server(VALKEY)
     meters.server(REDIS._replace(uptime_s=1, cpu_s=0.5, commands=9))  # it restarted: its counters begin anew
-    assert shown("feed_redis_uptime_seconds") == 1
-    assert shown("feed_redis_memory_bytes") == 1_407_856
-    assert shown("feed_redis_memory_limit_bytes") == 268_435_456
-    assert shown("feed_redis_clients") == 1
-    assert shown("feed_redis_cpu_seconds_total") == 0.5
-    assert shown("feed_redis_commands_total") == 9
-    assert shown("feed_redis_evicted_keys_total") == 2_127
-    assert shown("feed_redis_clients_cut_total") == 1
+    assert shown("feed_redis_uptime_seconds", server="") == 1
+    assert shown("feed_redis_memory_bytes", server="") == 1_407_856
+    assert shown("feed_redis_memory_limit_bytes", server="") == 268_435_456
+    assert shown("feed_redis_clients", server="") == 1
+    assert shown("feed_redis_cpu_seconds_total", server="") == 0.5
+    assert shown("feed_redis_commands_total", server="") == 9
+    assert shown("feed_redis_evicted_keys_total", server="") == 2_127
+    assert shown("feed_redis_clients_cut_total", server="") == 1
+
+
+def test_each_master_of_a_cluster_is_told_apart_until_it_is_one_no_more() -> None:
+    meters = SubscriberMeters()
+    meters.server(VALKEY, "10.0.0.1:6379")
+    meters.server(REDIS, "10.0.0.2:6379")
+    meters.server_gone("10.0.0.1:6379")
+    meters.server_gone("10.0.0.3:6379")
+    assert shown("feed_redis_uptime_seconds", server="10.0.0.1:6379") is None
+    assert shown("feed_redis_commands_total", server="10.0.0.1:6379") is None
+    assert shown("feed_redis_memory_bytes", server="10.0.0.2:6379") == 1_407_856
+    meters.server_gone("10.0.0.2:6379")

@@ -1,10 +1,11 @@
 """Breaks the running service at random moments, and has every client's journal checked against the truth.
 
-    python -m tests.chaos.run --minutes 30 --seed 1 [--faults "redis kill -9,client cut"] [--keep DIR]
+    python -m tests.chaos.run --minutes 30 --seed 1 [--cluster valkey] [--faults "client cut"] [--keep DIR]
 
 Runs round after round, each a service of its own with another persistence of Redis, every fourth with a recording in
-place of the simulator where there is one. Half an hour holds 20 of each fault and more. The journals of a round in
-which something was wrong are kept, and `python -m tests.chaos.checker DIR` judges them again.
+place of the simulator where there is one; or each on a cluster of three masters with replicas. Half an hour holds 20 of
+each fault and more. The journals of a round in which something was wrong are kept, and
+`python -m tests.chaos.checker DIR` judges them again.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from feed.bus.embedded import servers
 from tests.chaos.audience import audience_of
 from tests.chaos.checker import check_directory
 from tests.chaos.cluster_faults import FAULTS as CLUSTER_FAULTS
@@ -130,15 +132,18 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--faults", default=",".join(FAULTS))
+    parser.add_argument("--cluster", choices=servers(), help="on three masters of this server, each with a replica")
+    parser.add_argument("--faults", help="of those in tests/chaos/faults.py, or for a cluster in cluster_faults.py")
     parser.add_argument("--keep", type=Path, help="keep all rounds here, whatever they bring")
     asked = parser.parse_args()
-    names = asked.faults.split(",")
+    names = asked.faults.split(",") if asked.faults else list(CLUSTER_FAULTS if asked.cluster else FAULTS)
+    modes = (asked.cluster,) if asked.cluster else MODES
     chance = random.Random(asked.seed)
     root = asked.keep or Path(tempfile.mkdtemp(prefix="feed-chaos-"))
     report, end, number, bad = Report(), time.monotonic() + asked.minutes * 60, 0, 0
     while time.monotonic() < end:
-        bad += not one_round(root / f"{number:03}", number, names, chance, report, keep=asked.keep is not None)
+        keep = asked.keep is not None
+        bad += not one_round(root / f"{number:03}", number, names, chance, report, modes=modes, keep=keep)
         number += 1
         print(report.table(), flush=True)
     print(f"{number} rounds, {bad} of them bad{f', kept in {root}' if bad or asked.keep else ''}")
@@ -146,16 +151,24 @@ def main() -> int:
 
 
 def one_round(
-    directory: Path, number: int, names: Sequence[str], chance: random.Random, report: Report, *, keep: bool
+    directory: Path,
+    number: int,
+    names: Sequence[str],
+    chance: random.Random,
+    report: Report,
+    *,
+    modes: Sequence[str],
+    keep: bool,
 ) -> bool:
     """Whether all was well. What was not is printed, and its journals stay."""
-    recorded = number % 4 == 1 and (DATA / RECORDINGS[0]).exists()
+    mode = modes[number % len(modes)]
+    recorded = mode in MODES and number % 4 == 1 and (DATA / RECORDINGS[0]).exists()
     usable = [name for name in names if not (recorded and name == "venue hole")]
     count = len(usable) * 2 if recorded else FAULTS_PER_ROUND
     files = recordings(count * RECORDED_FAULT_S, directory) if recorded else []
-    this = Round(directory, MODES[number % 3], chance.randrange(1 << 30), dealt(usable, count, chance), files)
+    this = Round(directory, mode, chance.randrange(1 << 30), dealt(usable, count, chance), files)
     deadline(BEYOND_S + FAULT_S * count)
-    print(f"round {number}: {MODES[number % 3]}{', recorded' if recorded else ''}", flush=True)
+    print(f"round {number}: {mode}{', recorded' if recorded else ''}", flush=True)
     this.run(report, lambda text: print(f"  {text}", flush=True))
     for client, told in this.told.items():
         print(f"  {client}: {told}")

@@ -41,11 +41,11 @@ def test_the_numbers_of_all_processes_are_those_of_one_service() -> None:
     ]
     assert body["processes"][:3] == [
         {"name": "host-1", "role": "gateway worker 1", "version": "0.1.0", "age_s": 0.0, "ready": True,
-         "not_ready": "", "connections": 2},
+         "not_ready": "", "connections": 2, "numbers": True},
         {"name": "host-1", "role": "gateway worker 2", "version": "0.1.0", "age_s": 1.25, "ready": True,
-         "not_ready": "", "connections": 0},
+         "not_ready": "", "connections": 0, "numbers": True},
         {"name": "host-1", "role": "ingest sim", "version": "0.1.0", "age_s": 0.0, "ready": False,
-         "not_ready": "no connection", "connections": 0},
+         "not_ready": "no connection", "connections": 0, "numbers": True},
     ]  # fmt: skip
 
 
@@ -53,7 +53,8 @@ def test_a_process_that_had_too_much_to_say_is_there_all_the_same() -> None:
     silent = {"a": Answer(Who("n", "gateway", "1"), 0.0, TOO_LONG, None)}
     body = orjson.loads(asyncio.run(rendered(silent, complete=True, now_s=0)))
     assert body["families"] == []
-    assert [(one["ready"], one["not_ready"]) for one in body["processes"]] == [(False, TOO_LONG)]
+    told = [(one["ready"], one["not_ready"], one["numbers"]) for one in body["processes"]]
+    assert told == [(False, TOO_LONG, False)]
 
 
 class Asked:

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from feed.bus.inquiries import Respondent
+from feed.bus.links import Links
 from feed.core.grant import grant
 from feed.settings import Auth
 from tests.bus.test_inquiries import Voice
@@ -70,7 +71,8 @@ def test_the_numbers_of_a_gateway_and_of_another_process(redis_url: str) -> None
 def test_with_redis_away_this_process_is_told_and_nothing_else(redis_url: str) -> None:
     async def scene() -> None:
         async with visiting(redis_url) as (stage, visitor):
-            stage.gateway._inquirer._settings = stage.values.redis.model_copy(update={"url": "redis://127.0.0.1:1/0"})
+            nowhere = stage.values.redis.model_copy(update={"url": "redis://127.0.0.1:1/0"})
+            stage.gateway._inquirer._links = Links(nowhere, "test")
             status, body = await visitor.get("/operator/metrics")
             assert (status, body["complete"]) == (200, False)
             assert [one["role"] for one in body["processes"]] == ["gateway"]
@@ -85,6 +87,11 @@ ON_LOOPBACK = [
     ({"hosts": ("127.0.0.1", "feed.example.com")}, {}, False),
     ({"trusted_proxies": ("127.0.0.1",)}, {"X-Forwarded-For": "203.0.113.7"}, False),
     ({"trusted_proxies": ("127.0.0.1",)}, {}, True),
+    # a proxy of which nobody told the gateway
+    ({}, {"X-Forwarded-For": "203.0.113.7"}, False),
+    ({}, {"X-Real-IP": "127.0.0.1"}, False),
+    ({}, {"Forwarded": "for=203.0.113.7"}, False),
+    ({}, {"Via": "1.1 proxy"}, False),
     (PUBLIC, {}, False),
     (PUBLIC | {"host": "0.0.0.0"}, {}, False),
 ]
@@ -151,8 +158,8 @@ def test_nobody_is_asked_while_nobody_looks(redis_url: str) -> None:
     async def scene() -> None:
         async with visiting(redis_url) as (stage, visitor):
             await visitor.get("/operator")
-            assert stage.gateway._inquirer._link is None
+            assert not stage.gateway._inquirer._links._links
             await visitor.get("/operator/metrics")
-            await until(lambda: stage.gateway._inquirer._link is not None)
+            await until(lambda: bool(stage.gateway._inquirer._links._links))
 
     play(scene)

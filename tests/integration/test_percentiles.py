@@ -137,6 +137,7 @@ def test_clients_of_several_streams_and_both_encodings_see_the_same_quantiles() 
     compare(counted, delays_s, 0.1, 0.5, 0.9, 0.99)
 
 
+@pytest.mark.chaos
 def test_a_crowd_sees_the_same_quantiles() -> None:
     """The last of hundreds waits until all others have been written to."""
     counted, delays_s = both("crowd", window_s=0.0, symbols=1, ticks_per_s=10, messages=12_000)

@@ -236,3 +236,9 @@ def test_each_metric_is_shown_somewhere() -> None:
     }  # fmt: skip
     assert missing == set()
     assert len(BOARDS) == 4
+
+
+@each_panel
+def test_a_log_event_that_a_panel_names_is_one(panel: Json) -> None:
+    events = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "feed" / "LOGS.md").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\blog\b[^.]*\(([a-z]+_[a-z_]+)\)", panel["description"])) <= events

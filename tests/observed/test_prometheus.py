@@ -18,6 +18,7 @@ groups:
 """
 
 
+@pytest.mark.chaos
 def test_what_is_scraped_is_answered_and_who_is_gone_is_told(tmp_path: Path) -> None:
     rules = tmp_path / "rules.yml"
     rules.write_text(RULE)

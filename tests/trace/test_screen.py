@@ -75,3 +75,11 @@ def test_at_first_nobody_is_said_to_be_missing() -> None:
     assert "no ingest worker" in drawn(nobody, 80)
     assert "no ingest worker" not in drawn(nobody, 80, asking=True)
     assert "the processes are asked" in drawn(nobody, 80, asking=True)
+
+
+def test_brackets_in_a_name_are_no_markup() -> None:
+    crowd = gateway("gw[/1]", slow_clients=2, slow=(slow("c7", key="ops[/team]"), slow("c8", key="team[red]x")))
+    text = drawn(look(crowd), 140)
+    assert "ops[/team]" in text
+    assert "team[red]x" in text
+    assert "gw[/1]" in text

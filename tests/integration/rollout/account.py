@@ -45,7 +45,7 @@ class Account:
         )
 
     def per_second(self, step: Step, what: Sequence[float]) -> list[int]:
-        """How many of these moments lie in each second after the gateway was told to stop, up to the next one's turn."""
+        """How many of these moments lie in each second after the gateway was told to stop, until the next one is."""
         ends = min((each.told_s for each in self.steps if each.told_s > step.told_s), default=float("inf"))
         seconds = Counter(int(moment - step.told_s) for moment in what if step.told_s <= moment < ends)
         return [seconds[second] for second in range(max(seconds, default=-1) + 1)]
@@ -61,7 +61,9 @@ class Account:
         found = [fault for journey in self.journeys for fault in journey.faults][:5]
         found += [f"{self.missed} ticks missed"] if self.missed else []
         found += [f"{doubled} ticks came twice"] if (doubled := sum(j.doubled for j in self.journeys)) else []
-        found += [f"{len(lone)} clients never had a tick"] if (lone := [j for j in self.journeys if not j.ticks]) else []
+        found += (
+            [f"{len(lone)} clients never had a tick"] if (lone := [j for j in self.journeys if not j.ticks]) else []
+        )
         found += [f"{len(away)} are not back"] if (away := [j for j in self.journeys if not j.connected]) else []
         codes = Counter(code for journey in self.journeys for _, code in journey.closed)
         found += [f"connections ended with {dict(codes)}"] if set(codes) != {DRAINED} else []
@@ -73,7 +75,10 @@ class Account:
                 found.append(f"of the {step.clients} clients of gateway {number}, {worst} came back in one second")
             if step.code != "0":
                 found.append(f"gateway {number} ended with {step.code}")
-        if sum(self.after) != len(self.journeys) or min(self.after, default=0) < len(self.journeys) / len(self.after) / 2:
+        if (
+            sum(self.after) != len(self.journeys)
+            or min(self.after, default=0) < len(self.journeys) / len(self.after) / 2
+        ):
             found.append(f"the new gateways have {self.after} of {len(self.journeys)} clients")
         return found
 
@@ -84,13 +89,14 @@ class Account:
         lines = [f"{len(self.journeys):,} clients ({', '.join(f'{many:,} {who}' for who, many in kinds.items())})"]
         lines.append("gateway  clients  ended after, s  reconnects in each second after it was told to stop")
         for number, step in enumerate(self.steps, 1):
-            lines.append(f"{number:>7}  {step.clients:>7,}  {step.took_s:>14.1f}  {' '.join(map(str, self.returns(step)))}")
+            lines.append(
+                f"{number:>7}  {step.clients:>7,}  {step.took_s:>14.1f}  {' '.join(map(str, self.returns(step)))}"
+            )
         ticks, doubled = sum(j.ticks for j in self.journeys), sum(j.doubled for j in self.journeys)
         lines.append(f"ticks {ticks:,} · missed {self.missed} · twice {doubled} · attempts refused {self._refused}")
         if away:
-            lines.append(
-                f"away, s: median {away[len(away) // 2]:.2f} · p99 {away[len(away) * 99 // 100]:.2f} · longest {away[-1]:.2f}"
-            )
+            half, nearly_all = away[len(away) // 2], away[len(away) * 99 // 100]
+            lines.append(f"away, s: median {half:.2f} · p99 {nearly_all:.2f} · longest {away[-1]:.2f}")
         if silence:
             lines.append(
                 f"longest without a tick (one comes every {self.every_s:.2f} s): median client "

@@ -13,6 +13,7 @@ from feed.bench.control import Json, Verb, child, named, serve
 from tests.integration.rollout.journey import Journey
 from tests.integration.rollout.readers import Raw, own
 
+OWN, RAW, FORGETFUL = "own", "raw", "forgetful"  # kinds of clients
 AT_ONCE = 8
 POLL_S = 0.05
 
@@ -32,8 +33,8 @@ class Crowd:
             async with coming:
                 journey = Journey(kind)
                 self._journeys.append(journey)
-                run = own(journey, url, symbols) if kind == "own" else Raw(journey, url, symbols, chance).run()
-                task = asyncio.create_task(run)
+                raw = Raw(journey, url, symbols, chance, resumes=kind != FORGETFUL)
+                task = asyncio.create_task(own(journey, url, symbols) if kind == OWN else raw.run())
                 self._tasks.append(task)
                 while not journey.at:
                     if task.done():

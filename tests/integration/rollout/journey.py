@@ -1,4 +1,4 @@
-"""What one client lived through, over all its connections: what it should have had and had not, and when it was away."""
+"""What one client lived through, over all its connections: what it should have had and had not, when it was away."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

@@ -28,7 +28,9 @@ async def own(journey: Journey, url: str, symbols: Sequence[str]) -> None:
             if isinstance(event, Update):
                 journey.tick(event.stream, event.seq, now, event.merged is not None)
             elif isinstance(event, Subscribed):
-                journey.answered({stream: Place(g.epoch, g.seq, g.recovered) for stream, g in event.streams.items()}, now)
+                journey.answered(
+                    {stream: Place(g.epoch, g.seq, g.recovered) for stream, g in event.streams.items()}, now
+                )
             elif isinstance(event, Connected):
                 connected = True
             elif isinstance(event, Lost):
@@ -49,7 +51,11 @@ async def own(journey: Journey, url: str, symbols: Sequence[str]) -> None:
 class Raw:
     """What anybody writes who has read the protocol: places by stream, and `since` after a reconnect."""
 
-    def __init__(self, journey: Journey, url: str, symbols: Sequence[str], chance: random.Random) -> None:
+    def __init__(
+        self, journey: Journey, url: str, symbols: Sequence[str], chance: random.Random, *, resumes: bool = True
+    ) -> None:
+        """One that does not resume begins anew each time: a fault that must be found."""
+        self._resumes = resumes
         self._journey = journey
         self._url = url
         self._symbols = list(symbols)
@@ -71,7 +77,7 @@ class Raw:
 
     async def _visit(self, connection: ClientConnection) -> None:
         at = {stream: {"epoch": epoch, "seq": seq} for stream, (epoch, seq) in self._journey.at.items()}
-        command = {"action": "subscribe", "trades": self._symbols} | ({"since": at} if at else {})
+        command = {"action": "subscribe", "trades": self._symbols} | ({"since": at} if at and self._resumes else {})
         try:
             await connection.send(orjson.dumps(command).decode())
             async for frame in connection:

@@ -1,4 +1,4 @@
-"""The proxy's settings as they are deployed, made fit for processes on one machine: another entrance, other gateways."""
+"""The proxy's settings as they are deployed, fit for processes on one machine: another entrance, other gateways."""
 
 import re
 

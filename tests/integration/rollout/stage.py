@@ -20,6 +20,7 @@ from feed.bench.scenarios import Scenario
 from feed.bench.stage import Child, Stage, ports
 from feed.bus.embedded import EmbeddedServer
 from tests.integration.rollout.account import Account, Step
+from tests.integration.rollout.crowd import OWN, RAW
 from tests.integration.rollout.journey import Journey
 from tests.integration.rollout.proxy import Proxy, proxy
 
@@ -27,12 +28,13 @@ POLL_S = 0.2
 JOIN_S = 90.0
 REPLACE_S = 60.0
 CATCH_UP_S = 30.0
-RAW_EVERY = 20  # one client of so many resumes by hand
+BY_HAND_EVERY = 20  # one client of so many resumes by hand
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How large it is: `each` is how many of the symbols a client wants. `environment` is for the gateways, beside that the proxy is to be believed."""
+    """How large it is: `each` is how many of the symbols a client wants, `by_hand` the kind of every twentieth.
+    `environment` is for the gateways, which are told to believe the proxy anyway."""
 
     clients: int = 2_000
     processes: int = 4
@@ -41,6 +43,7 @@ class Plan:
     each: int = 1
     ticks_per_s: float = 200.0
     environment: tuple[tuple[str, str], ...] = ()
+    by_hand: str = RAW
 
 
 @dataclass
@@ -104,9 +107,8 @@ class Rollout:
         plan, chance, names = self._plan, random.Random(7), symbols(self._plan.symbols)
         self._crowds = list(await asyncio.gather(*(self._crowd(number) for number in range(plan.processes))))
         url = f"ws://127.0.0.1:{self._proxy.port}/v2/sim"
-        clients = [
-            ["raw" if number % RAW_EVERY == 0 else "own", chance.sample(names, plan.each)] for number in range(plan.clients)
-        ]
+        kinds = [plan.by_hand if number % BY_HAND_EVERY == 0 else OWN for number in range(plan.clients)]
+        clients = [[kind, chance.sample(names, plan.each)] for kind in kinds]
         async with asyncio.timeout(JOIN_S):
             joining = (
                 crowd.ask("join", url=url, clients=clients[number :: plan.processes], seed=number)

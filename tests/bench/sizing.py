@@ -1,0 +1,175 @@
+"""What a tick costs Redis: by how many come in a call, how many gateways read, with a replica, in a cluster; memory.
+
+python -m tests.bench.sizing [--seconds 2] [--rounds 3] [--server valkey]
+"""
+
+import argparse
+import asyncio
+import socket
+import statistics
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import redis
+
+from feed.bench.cpu import Cores
+from feed.bench.fanout import start_publisher
+from feed.bench.made import symbols
+from feed.bench.scenarios import Scenario
+from feed.bench.stage import Stage
+from feed.bus.embedded import HOST, EmbeddedServer, servers
+from feed.bus.names import channel, log_key
+from feed.core.streams import Stream
+from tests.bus.cluster import cluster
+
+SYMBOLS: Final = 100
+SCENARIO: Final = Scenario("sizing", "", symbols=SYMBOLS)
+STREAMS: Final = [Stream("sim", "trades", name) for name in symbols(SYMBOLS)]
+CHANNELS: Final = [channel(each) for each in STREAMS]
+READ_BYTES: Final = 1 << 20
+
+
+class Case(NamedTuple):
+    """`calls` is how many ticks come in one; a cluster has three masters with a replica each."""
+
+    what: str
+    ticks_a_call: int = 1
+    readers: int = 0
+    replica: bool = False
+    cluster: bool = False
+
+
+CASES: Final = (
+    Case("one tick a call"),
+    Case("five ticks a call", 5),
+    Case("twenty ticks a call", 20),
+    Case("one tick a call, one reader", readers=1),
+    Case("one tick a call, five readers", readers=5),
+    Case("one tick a call, ten readers", readers=10),
+    Case("one tick a call, a replica", replica=True),
+    Case("one tick a call, three masters with replicas", cluster=True),
+)
+
+
+class Cost(NamedTuple):
+    """Of one tick: microseconds of Redis, all its masters together, and of the worker; how many came a second."""
+
+    redis_us: float
+    worker_us: float
+    ticks_per_s: float
+
+
+@contextmanager
+def reading(port: int, readers: int) -> Iterator[None]:
+    """So many connections that read every stream, as gateways do, but throw it away: only Redis' side is measured."""
+    command = b"SUBSCRIBE " + b" ".join(each.encode() for each in CHANNELS) + b"\r\n"
+    sockets = [socket.create_connection((HOST, port)) for _ in range(readers)]
+
+    def read(connection: socket.socket) -> None:
+        while connection.recv(READ_BYTES):
+            pass
+
+    threads = [threading.Thread(target=read, args=(each,)) for each in sockets]
+    for each, thread in zip(sockets, threads, strict=True):
+        each.sendall(command)
+        thread.start()
+    try:
+        yield
+    finally:
+        for each in sockets:
+            each.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+        for each in sockets:
+            each.close()
+
+
+@contextmanager
+def redis_of(case: Case, binary: Path) -> Iterator[tuple[str, list[int]]]:
+    """Its URL, and the processes of its masters."""
+    with ExitStack() as stack:
+        if case.cluster:
+            formed = stack.enter_context(cluster(binary))
+            yield formed.url, [member.server.pid or 0 for member in formed.masters()]
+            return
+        server = stack.enter_context(EmbeddedServer(binary=binary))
+        if case.replica:
+            stack.enter_context(EmbeddedServer(binary=binary, replicaof=f"{HOST} {server.port}"))
+        stack.enter_context(reading(server.port, case.readers))
+        yield server.url, [server.pid or 0]
+
+
+async def cost_of(case: Case, binary: Path, seconds: float, rounds: int) -> list[Cost]:
+    """The rounds of one case, one publisher flat out."""
+    knobs = {"run": case.ticks_a_call, "max_ticks_per_call": case.ticks_a_call, "window_s": 0.0}
+    with redis_of(case, binary) as (url, masters):
+        async with Stage(Cores(None, None)) as stage:
+            publisher = await start_publisher(stage, url, SCENARIO, **knobs)
+            await publisher.ready()
+            await publisher.ask("prime")
+            found = []
+            for _ in range(rounds):
+                pids = {"redis": masters, "worker": [publisher.pid]}
+                told = await publisher.ask("flat_out", seconds=seconds, pids=pids)
+                each = {name: ns / 1e3 / told["published"] for name, ns in told["cpu_ns"].items()}
+                found.append(Cost(each["redis"], each["worker"], told["published"] / told["seconds"]))
+            return found
+
+
+class Memory(NamedTuple):
+    """In bytes: a stream with one tick, all of its keys; and a tick in a long log."""
+
+    stream: float
+    entry: float
+
+
+async def memory_of(binary: Path) -> Memory:
+    with EmbeddedServer(binary=binary) as server:
+        client = redis.Redis(host=HOST, port=server.port)
+
+        def asked(*command: object) -> int:
+            return int(client.execute_command(*command))
+
+        async with Stage(Cores(None, None)) as stage:
+            publisher = await start_publisher(stage, server.url, SCENARIO, run=1, max_ticks_per_call=1)
+            await publisher.ready()
+            empty = client.info("memory")["used_memory"]
+            await publisher.ask("prime")
+            stream = (client.info("memory")["used_memory"] - empty) / SYMBOLS
+            await publisher.ask("flat_out", seconds=1.0, pids={})
+            logs = [log_key(each) for each in STREAMS]
+            bytes_ = sum(asked("MEMORY", "USAGE", log, "SAMPLES", 0) for log in logs)
+            entry = bytes_ / sum(asked("XLEN", log) for log in logs)
+            client.close()
+            return Memory(stream, entry)
+
+
+def row(case: Case, costs: Sequence[Cost]) -> str:
+    cells = []
+    for name in ("redis_us", "worker_us"):
+        values = sorted(getattr(cost, name) for cost in costs)
+        cells.append(f"{statistics.median(values):.1f} ({values[0]:.1f} to {values[-1]:.1f})")
+    a_core = 1e6 / statistics.median(cost.redis_us for cost in costs)
+    return f"| {case.what} | {' | '.join(cells)} | {a_core:,.0f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--server", choices=servers(), default=next(iter(servers())))
+    asked = parser.parse_args()
+    binary = servers()[asked.server]
+    print(f"{asked.server}, {SYMBOLS} streams, logs of 60 s: median of {asked.rounds} rounds (least to most)\n")
+    print("| | Redis, us a tick | worker, us a tick | ticks a second that fill one core of Redis |\n|---|---|---|---|")
+    for case in CASES:
+        print(row(case, asyncio.run(cost_of(case, binary, asked.seconds, asked.rounds))), flush=True)
+    memory = asyncio.run(memory_of(binary))
+    print(f"\na stream {memory.stream:,.0f} bytes, each tick in its log {memory.entry:.0f}")
+
+
+if __name__ == "__main__":
+    main()
