@@ -29,6 +29,8 @@ class Costs:
     """Each further message in a frame: `burst`."""
     own_us: float = 2.9
     """More for a message to a client whose list of streams no other has: `watchlist`."""
+    wake_us: float = 200.0
+    """A flush, whatever is in it, where there are at most some hundred a second: two clients, 50 to 400 ticks/s."""
     intake_us: float = 7.45
     """A tick that a gateway reads, judges, encodes and keeps: `intake`."""
     publish_us: float = 6.7
@@ -144,9 +146,9 @@ def client_us(load: Load, costs: Costs) -> float:
 
 def taken_in(load: Load, clients: float) -> float:
     """Ticks a second that a gateway reads: of those symbols that some client of its own wants."""
-    if load.shared:
+    if load.shared and clients:
         return load.ticks_per_s * load.each / load.symbols
-    return load.ticks_per_s * (1 - (1 - load.each / load.symbols) ** clients)
+    return load.ticks_per_s * (1 - math.pow(1 - load.each / load.symbols, clients))
 
 
 def gateway_cpu(load: Load, clients: float, costs: Costs) -> float:
