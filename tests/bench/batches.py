@@ -9,7 +9,7 @@ from typing import Final
 
 from feed.gateway.rhythm import SHARE
 from feed.settings import Flush
-from tests.bench.capacity import US, Costs, Load, taken_in, write_us
+from tests.bench.costs import US, Costs, Load, taken_in, write_us
 
 STEPS: Final = 400  # towards the fixed point; each halves what is missing, where there is one
 OVERLOADED_S: Final = 2.0

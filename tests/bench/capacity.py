@@ -12,84 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-US: Final = 1e-6
+from tests.bench.batches import batches
+from tests.bench.costs import US, Costs, Load, client_us, connection_kb, taken_in
 
-
-@dataclass(frozen=True)
-class Costs:
-    """What each thing takes, measured on two cores of an AMD EPYC. Times are microseconds of one core."""
-
-    write_us: float = 7.9
-    """A frame to a client, one message in it: `hot`. A send() on loopback is 5 to 6 of it."""
-    cold_us: float = 12.4
-    """The same where a client gets less than COLD_BELOW frames a second: `crowd`. Its state is in no cache any more."""
-    tls_us: float = 0.4
-    """More for a frame over TLS: `tls`."""
-    message_us: float = 0.05
-    """Each further message in a frame: `burst`."""
-    own_us: float = 2.9
-    """More for a message to a client whose list of streams no other has: `watchlist`."""
-    wake_us: float = 200.0
-    """A flush, whatever is in it, where there are at most some hundred a second: two clients, 50 to 400 ticks/s."""
-    intake_us: float = 7.45
-    """A tick that a gateway reads, judges, encodes and keeps: `intake`."""
-    publish_us: float = 6.7
-    """A tick that a worker publishes, twenty in a call: `publish`."""
-    redis_us: float = 32.0
-    """A tick that a cluster's master with a replica appends and publishes, one in a call, as most come: sizing."""
-    reader_us: float = 0.7
-    """More for each gateway that reads the stream: sizing."""
-    connection_kb: float = 20.0
-    """A client's memory: `crowd`."""
-    own_kb: float = 11.0
-    """More for a list of streams that no other has: `watchlist`."""
-    tls_kb: float = 25.0
-    """More over TLS: `tls`."""
-    gateway_mb: float = 160.0
-    """A gateway's own, with the ticks that it keeps for those who resume."""
-    entry_bytes: float = 109.0
-    """A tick in a log: a recorded quote; a short trade is 70, by sizing."""
-    stream_kb: float = 8.0
-    """A stream in Redis, one tick in it: sizing."""
-    message_bytes: float = 143.0
-    """A trade in JSON at depth two, stamps included."""
-    bus_bytes: float = 220.0
-    """A message on a stream's channel: one tick, with the protocol around it."""
-    venue_bytes: float = 200.0
-    """A tick as a venue sends it, and as each of two workers reads it."""
-
-
-COLD_BELOW: Final = 10.0  # frames a second
 COMPRESSED_FROM: Final = 1.5  # messages in a frame, in the mean; one alone is left as it is
 HEADERS: Final = 70  # of Ethernet, IP, TCP and WebSocket around a frame
-
-
-@dataclass(frozen=True)
-class Load:
-    """What is asked of the service. `each` are the symbols of one client, `rate` the most messages a second that it
-    wants of each, 0 for every tick; `shared` says that clients want the same ones. `delay_s` is how long a tick may
-    wait for others to go with it."""
-
-    clients: int
-    symbols: int
-    ticks_per_s: float
-    each: int
-    rate: float = 0.0
-    shared: bool = False
-    tls: bool = True
-    delay_s: float = 0.02
-    history_s: float = 60.0
-
-    @property
-    def messages(self) -> float:
-        """A second, to one client."""
-        of_one = self.ticks_per_s / self.symbols
-        return self.each * (min(of_one, self.rate) if self.rate else of_one)
-
-    @property
-    def frames(self) -> float:
-        """A second, to one client: those messages go together that come within `delay_s`, by chance as they come."""
-        return (1 - math.exp(-self.messages * self.delay_s)) / self.delay_s
 
 
 @dataclass(frozen=True)
@@ -112,14 +39,21 @@ class Margins:
     """drain.window_s: over so long the clients of a gateway that stops come back to others."""
 
 
+COSTS: Final = Costs()
+MARGINS: Final = Margins()
+
+
 @dataclass(frozen=True)
 class Need:
-    """What it takes. `why` says which of its limits a gateway meets first."""
+    """What it takes. `why` says which of its limits a gateway meets first. `gateway_cpu` is what it needs where ticks
+    wait `delay_s` for each other, `gateway_takes` what it takes because it flushes sooner, each `batch_ms`."""
 
     gateways: int
     why: str
     clients_a_gateway: int
     gateway_cpu: float
+    gateway_takes: float
+    batch_ms: float
     gateway_mb: float
     deliveries_per_s: float
     frames_per_s: float
@@ -134,40 +68,19 @@ class Need:
     back_per_s: float
 
 
-def write_us(load: Load, costs: Costs) -> float:
-    return (costs.cold_us if load.frames < COLD_BELOW else costs.write_us) + (costs.tls_us if load.tls else 0.0)
-
-
-def client_us(load: Load, costs: Costs) -> float:
-    """Microseconds a second that one client takes of a gateway's core."""
-    own = 0.0 if load.shared else costs.own_us
-    return load.frames * write_us(load, costs) + load.messages * (costs.message_us + own)
-
-
-def taken_in(load: Load, clients: float) -> float:
-    """Ticks a second that a gateway reads: of those symbols that some client of its own wants."""
-    if load.shared and clients:
-        return load.ticks_per_s * load.each / load.symbols
-    return load.ticks_per_s * (1 - math.pow(1 - load.each / load.symbols, clients))
-
-
 def gateway_cpu(load: Load, clients: float, costs: Costs) -> float:
     """Cores, of a gateway with so many clients."""
     return (clients * client_us(load, costs) + taken_in(load, clients) * costs.intake_us) * US
 
 
-def mbit(load: Load, clients: float, costs: Costs, compressed: float = 1.0) -> float:
-    """What so many clients are sent: megabits a second."""
-    return clients * (load.messages * costs.message_bytes * compressed + load.frames * HEADERS) * 8 / 1e6
+def mbit(load: Load, frames: float, costs: Costs, compressed: float = 1.0) -> float:
+    """What a client is sent in so many frames a second: megabits a second."""
+    return (load.messages * costs.message_bytes * compressed + frames * HEADERS) * 8 / 1e6
 
 
 def compression(messages: float) -> float:
     """What compression leaves of a frame of so many trades, each frame by itself; of one it leaves all."""
     return min(1.0, 0.26 + 0.62 / messages) if messages >= COMPRESSED_FROM else 1.0
-
-
-def connection_kb(load: Load, costs: Costs) -> float:
-    return costs.connection_kb + (0.0 if load.shared else costs.own_kb) + (costs.tls_kb if load.tls else 0.0)
 
 
 def most_clients(load: Load, costs: Costs, margins: Margins) -> tuple[int, str]:
@@ -179,13 +92,13 @@ def most_clients(load: Load, costs: Costs, margins: Margins) -> tuple[int, str]:
         "CPU": left / (client_us(load, costs) * US),
         "connections": margins.gateway_connections,
         "memory": (margins.gateway_mb - costs.gateway_mb) * 1e3 / connection_kb(load, costs),
-        "bandwidth": margins.gateway_mbit / mbit(load, 1, costs),
+        "bandwidth": margins.gateway_mbit / mbit(load, load.messages, costs),
     }
     why = min(limits, key=limits.__getitem__)
     return max(1, int(limits[why])), why
 
 
-def need(load: Load, costs: Costs = Costs(), margins: Margins = Margins()) -> Need:
+def need(load: Load, costs: Costs = COSTS, margins: Margins = MARGINS) -> Need:
     """What a service takes that is asked for this. Raises ValueError for what no gateway can do."""
     most, why = most_clients(load, costs, margins)
     busy = math.ceil(load.clients / most)
@@ -195,21 +108,24 @@ def need(load: Load, costs: Costs = Costs(), margins: Margins = Margins()) -> Ne
     readers = gateways
     redis_cpu = load.ticks_per_s * (costs.redis_us + readers * costs.reader_us) * US
     redis_mb = load.ticks_per_s * load.history_s * costs.entry_bytes / 1e6 + load.symbols * costs.stream_kb / 1e3
-    per_frame = load.messages / load.frames if load.frames else 0.0
+    seen = batches(load, clients, costs)
+    per_frame = load.messages / seen.frames_per_s if seen.frames_per_s else 0.0
     return Need(
         gateways=gateways,
         why=why,
         clients_a_gateway=clients,
         gateway_cpu=gateway_cpu(load, clients, costs),
+        gateway_takes=seen.cpu,
+        batch_ms=seen.every_s * 1e3,
         gateway_mb=costs.gateway_mb + clients * connection_kb(load, costs) / 1e3,
         deliveries_per_s=load.clients * load.messages,
-        frames_per_s=load.clients * load.frames,
+        frames_per_s=load.clients * seen.frames_per_s,
         shards=max(1, math.ceil(redis_cpu / margins.redis_cpu), math.ceil(redis_mb / margins.redis_mb)),
         redis_cpu=redis_cpu,
         redis_mb=redis_mb,
         workers=2 * max(1, math.ceil(load.ticks_per_s * costs.publish_us * US / margins.gateway_cpu)),
-        clients_gbit=mbit(load, load.clients, costs) / 1e3,
-        compressed_gbit=mbit(load, load.clients, costs, compression(per_frame)) / 1e3,
+        clients_gbit=load.clients * mbit(load, seen.frames_per_s, costs) / 1e3,
+        compressed_gbit=load.clients * mbit(load, seen.frames_per_s, costs, compression(per_frame)) / 1e3,
         bus_gbit=readers * load.ticks_per_s * costs.bus_bytes * 8 / 1e9,
         venue_mbit=2 * load.ticks_per_s * costs.venue_bytes * 8 / 1e6,
         back_per_s=clients / margins.drain_s,
@@ -224,12 +140,19 @@ def table(loads: Sequence[Load]) -> str:
         ("each wants", [wanted(load) for load in loads]),
         (
             "messages a second to one client, in frames",
-            [f"{load.messages:,.0f} in {load.frames:,.1f}" for load in loads],
+            [
+                f"{load.messages:,.0f} in {one.frames_per_s / load.clients:,.0f}"
+                for load, one in zip(loads, needs, strict=True)
+            ],
         ),
         ("deliveries a second", [f"{one.deliveries_per_s:,.0f}" for one in needs]),
         ("**gateways** of one core, one of them to spare", [f"{one.gateways:,} ({one.why})" for one in needs]),
         ("clients of each", [f"{one.clients_a_gateway:,}" for one in needs]),
         ("CPU that each needs, in the mean", [f"{one.gateway_cpu:.0%}" for one in needs]),
+        (
+            "CPU that each takes, flushing so often",
+            [f"{one.gateway_takes:.0%}, {one.batch_ms:.0f} ms" for one in needs],
+        ),
         ("memory of each", [f"{one.gateway_mb:,.0f} MB" for one in needs]),
         ("reconnects a second while one is replaced", [f"{one.back_per_s:,.0f}" for one in needs]),
         ("**Redis** masters, their CPU together", [f"{one.shards} ({one.redis_cpu:.2f} cores)" for one in needs]),

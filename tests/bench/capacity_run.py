@@ -24,7 +24,8 @@ from feed.bench.stage import Stage
 from feed.bench.systems import Round, Served, start_gateway
 from feed.bus.embedded import EmbeddedServer
 from tests.bench.batches import batches
-from tests.bench.capacity import Costs, Load, wanted
+from tests.bench.capacity import wanted
+from tests.bench.costs import Costs, Load
 
 SELECTIONS: Final = (
     Load(clients=0, symbols=1, ticks_per_s=100, each=1, shared=True, tls=False),

@@ -7,7 +7,8 @@ import pytest
 
 from feed.bench.scenarios import SCENARIOS
 from tests.bench.batches import batches
-from tests.bench.capacity import Costs, Load, need
+from tests.bench.capacity import need
+from tests.bench.costs import Costs, Load
 from tests.data import ROOT
 
 ONE = Load(clients=100, symbols=1, ticks_per_s=100, each=1, shared=True, tls=False)

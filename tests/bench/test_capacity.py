@@ -10,20 +10,9 @@ import pytest
 
 from feed.wire.deflate import compressed
 from feed.wire.frames import TEXT, frame
-from tests.bench.capacity import (
-    EXAMPLES,
-    Costs,
-    Load,
-    Margins,
-    client_us,
-    compression,
-    gateway_cpu,
-    most_clients,
-    need,
-    table,
-    taken_in,
-)
+from tests.bench.capacity import EXAMPLES, Margins, compression, gateway_cpu, most_clients, need, table
 from tests.bench.capacity_run import BAND, HEAD, SELECTIONS, points
+from tests.bench.costs import Costs, Load, client_us, taken_in
 from tests.data import ROOT
 
 LOAD = Load(clients=100_000, symbols=500, ticks_per_s=5_000, each=20)

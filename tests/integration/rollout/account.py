@@ -104,7 +104,11 @@ class Account:
         yield "gateways rolled", f"{len(self.steps)} in {self.took_s:.0f} s"
         yield "ticks that clients had", f"{sum(journey.ticks for journey in self.journeys):,}"
         yield "ticks missed, come twice", f"{self.missed}, {sum(journey.doubled for journey in self.journeys)}"
-        yield "resumes", f"{sum(len(journey.back) for journey in self.journeys):,}"
+        closed, back, resumed = (
+            sum(map(count, self.journeys))
+            for count in (lambda one: len(one.closed), lambda one: len(one.back), lambda one: one.resumed)
+        )
+        yield "connections ended, come back, resumed", f"{closed:,}, {back:,}, {resumed:,}"
         yield "attempts refused", f"{sum(journey.refused for journey in self.journeys)}"
         busiest = [(max(self.returns(step), default=0), step.clients) for step in self.steps]
         worst, of = max(busiest, default=(0, 0))

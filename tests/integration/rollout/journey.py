@@ -20,7 +20,8 @@ class Journey:
     """One client's account; times are monotonic seconds, which all processes of a machine share.
 
     `missed` and `doubled` count ticks; `faults` holds the first things that should not have been, in words.
-    `closed` has a time and a code for each connection that ended, `back` a time for each that was resumed.
+    `closed` has a time and a code for each connection that ended, `back` a time for each that followed, of which
+    `resumed` went on with every stream where it had been.
     """
 
     who: str
@@ -29,6 +30,7 @@ class Journey:
     missed: int = 0
     doubled: int = 0
     refused: int = 0
+    resumed: int = 0
     noticed: int = 0
     closed: list[tuple[float, int | None]] = field(default_factory=list)
     back: list[float] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Journey:
             self.at = {stream: (place.epoch, place.seq) for stream, place in streams.items()}
             return
         self.back.append(now)
+        self.resumed += all(place.recovered for place in streams.values())
         for stream, place in streams.items():
             if not place.recovered:
                 self.fault(f"{stream} was not recovered: {place}")

@@ -1,0 +1,103 @@
+"""What clients ask of the service, and what each thing of it takes: the costs that a capacity plan counts with."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+US: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What each thing takes, measured on two cores of an AMD EPYC. Times are microseconds of one core."""
+
+    write_us: float = 7.9
+    """A frame to a client, one message in it: `hot`. A send() on loopback is 5 to 6 of it."""
+    cold_us: float = 12.4
+    """The same where a client gets less than COLD_BELOW frames a second: `crowd`. Its state is in no cache any more."""
+    tls_us: float = 0.4
+    """More for a frame over TLS: `tls`."""
+    message_us: float = 0.05
+    """Each further message in a frame: `burst`."""
+    own_us: float = 2.9
+    """More for a message to a client whose list of streams no other has: `watchlist`."""
+    wake_us: float = 200.0
+    """A flush, whatever is in it, where there are at most some hundred a second: two clients, 50 to 400 ticks/s."""
+    intake_us: float = 7.45
+    """A tick that a gateway reads, judges, encodes and keeps: `intake`."""
+    publish_us: float = 6.7
+    """A tick that a worker publishes, twenty in a call: `publish`."""
+    redis_us: float = 32.0
+    """A tick that a cluster's master with a replica appends and publishes, one in a call, as most come: sizing."""
+    reader_us: float = 0.7
+    """More for each gateway that reads the stream: sizing."""
+    connection_kb: float = 20.0
+    """A client's memory: `crowd`."""
+    own_kb: float = 11.0
+    """More for a list of streams that no other has: `watchlist`."""
+    tls_kb: float = 25.0
+    """More over TLS: `tls`."""
+    gateway_mb: float = 160.0
+    """A gateway's own, with the ticks that it keeps for those who resume."""
+    entry_bytes: float = 109.0
+    """A tick in a log: a recorded quote; a short trade is 70, by sizing."""
+    stream_kb: float = 8.0
+    """A stream in Redis, one tick in it: sizing."""
+    message_bytes: float = 143.0
+    """A trade in JSON at depth two, stamps included."""
+    bus_bytes: float = 220.0
+    """A message on a stream's channel: one tick, with the protocol around it."""
+    venue_bytes: float = 200.0
+    """A tick as a venue sends it, and as each of two workers reads it."""
+
+
+COLD_BELOW: Final = 10.0  # frames a second
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is asked of the service. `each` are the symbols of one client, `rate` the most messages a second that it
+    wants of each, 0 for every tick; `shared` says that clients want the same ones. `delay_s` is how long a tick may
+    wait for others to go with it."""
+
+    clients: int
+    symbols: int
+    ticks_per_s: float
+    each: int
+    rate: float = 0.0
+    shared: bool = False
+    tls: bool = True
+    delay_s: float = 0.02
+    history_s: float = 60.0
+
+    @property
+    def messages(self) -> float:
+        """A second, to one client."""
+        of_one = self.ticks_per_s / self.symbols
+        return self.each * (min(of_one, self.rate) if self.rate else of_one)
+
+    @property
+    def frames(self) -> float:
+        """A second, to one client: those messages go together that come within `delay_s`, by chance as they come."""
+        return (1 - math.exp(-self.messages * self.delay_s)) / self.delay_s
+
+
+def write_us(load: Load, costs: Costs) -> float:
+    return (costs.cold_us if load.frames < COLD_BELOW else costs.write_us) + (costs.tls_us if load.tls else 0.0)
+
+
+def client_us(load: Load, costs: Costs) -> float:
+    """Microseconds a second that one client takes of a gateway's core."""
+    own = 0.0 if load.shared else costs.own_us
+    return load.frames * write_us(load, costs) + load.messages * (costs.message_us + own)
+
+
+def taken_in(load: Load, clients: float) -> float:
+    """Ticks a second that a gateway reads: of those symbols that some client of its own wants."""
+    if load.shared and clients:
+        return load.ticks_per_s * load.each / load.symbols
+    return load.ticks_per_s * (1 - math.pow(1 - load.each / load.symbols, clients))
+
+
+def connection_kb(load: Load, costs: Costs) -> float:
+    return costs.connection_kb + (0.0 if load.shared else costs.own_kb) + (costs.tls_kb if load.tls else 0.0)
