@@ -138,7 +138,7 @@ def test_the_worked_examples_are_those_of_the_guide() -> None:
 def test_real_gateways_take_what_is_predicted() -> None:
     """Their clients get everything, and CPU is as predicted, within what a shared machine changes in seconds."""
     print(f"\n{HEAD}")
-    for point in points(SELECTIONS, (500,), 2.0):
+    for point in points(SELECTIONS, (1_000,), 2.0):
         print(point.row())
         assert point.came > 0.99
         assert BAND[0] < point.ratio < BAND[1]
