@@ -18,7 +18,7 @@ MOST_IN_A_SECOND = 0.4
 
 pytestmark = [
     pytest.mark.chaos,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(180),
     pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not on the PATH: install Debian's"),
 ]
 

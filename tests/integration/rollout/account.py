@@ -1,7 +1,7 @@
 """What all clients of a rolling update lived through together, and the table that shows it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.integration.rollout.journey import Journey
@@ -22,13 +22,16 @@ class Step:
 
 @dataclass
 class Account:
-    """A rolling update. `ends` are the last seqs of all streams, `after` the connections of each gateway at the end."""
+    """A rolling update. `ends` are the last seqs of all streams, `after` the connections of each gateway at the end.
+    `every_s` is how often a client should have a tick; `took_s` lasts from the first new gateway's start to the end."""
 
     journeys: Sequence[Journey]
     ends: Mapping[str, int]
     steps: list[Step] = field(default_factory=list)
     after: list[int] = field(default_factory=list)
     every_s: float = 0.0
+    ticks_per_s: float = 0.0
+    took_s: float = 0.0
 
     @property
     def missed(self) -> int:
@@ -83,28 +86,37 @@ class Account:
         return found
 
     def table(self) -> str:
-        """For people."""
-        away, silence = self.away_s, sorted(journey.silence_s for journey in self.journeys)
-        kinds = Counter(journey.who for journey in self.journeys)
-        lines = [f"{len(self.journeys):,} clients ({', '.join(f'{many:,} {who}' for who, many in kinds.items())})"]
-        lines.append("gateway  clients  ended after, s  reconnects in each second after it was told to stop")
+        """For people: each gateway's seconds, then what all of it came to, in Markdown."""
+        lines = [
+            "| gateway | clients | ended after, s | back in each second after it was told to stop |",
+            "|---|---|---|---|",
+        ]
         for number, step in enumerate(self.steps, 1):
-            lines.append(
-                f"{number:>7}  {step.clients:>7,}  {step.took_s:>14.1f}  {' '.join(map(str, self.returns(step)))}"
-            )
-        ticks, doubled = sum(j.ticks for j in self.journeys), sum(j.doubled for j in self.journeys)
-        lines.append(f"ticks {ticks:,} · missed {self.missed} · twice {doubled} · attempts refused {self._refused}")
-        if away:
-            half, nearly_all = away[len(away) // 2], away[len(away) * 99 // 100]
-            lines.append(f"away, s: median {half:.2f} · p99 {nearly_all:.2f} · longest {away[-1]:.2f}")
-        if silence:
-            lines.append(
-                f"longest without a tick (one comes every {self.every_s:.2f} s): median client "
-                f"{silence[len(silence) // 2]:.2f} · longest {silence[-1]:.2f}"
-            )
-        lines.append(f"clients of each new gateway at the end: {' '.join(map(str, self.after))}")
-        return "\n".join(lines)
+            seconds = " ".join(map(str, self.returns(step)))
+            lines.append(f"| {number} | {step.clients:,} | {step.took_s:.1f} | {seconds} |")
+        lines += ["", "| a rolling update | |", "|---|---|"]
+        return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in self._sums())])
 
-    @property
-    def _refused(self) -> int:
-        return sum(journey.refused for journey in self.journeys)
+    def _sums(self) -> Iterator[tuple[str, str]]:
+        kinds = Counter(journey.who for journey in self.journeys)
+        yield "clients", f"{len(self.journeys):,} ({', '.join(f'{many:,} {who}' for who, many in kinds.items())})"
+        yield "ticks a second, of all symbols", f"{self.ticks_per_s:,.0f}"
+        yield "gateways rolled", f"{len(self.steps)} in {self.took_s:.0f} s"
+        yield "ticks that clients had", f"{sum(journey.ticks for journey in self.journeys):,}"
+        yield "ticks missed, come twice", f"{self.missed}, {sum(journey.doubled for journey in self.journeys)}"
+        yield "resumes", f"{sum(len(journey.back) for journey in self.journeys):,}"
+        yield "attempts refused", f"{sum(journey.refused for journey in self.journeys)}"
+        busiest = [(max(self.returns(step), default=0), step.clients) for step in self.steps]
+        worst, of = max(busiest, default=(0, 0))
+        yield "reconnects in the busiest second", f"{worst} of {of}"
+        if away := self.away_s:
+            half, nearly_all = away[len(away) // 2], away[len(away) * 99 // 100]
+            yield "without a connection, s: median, p99, longest", f"{half:.2f}, {nearly_all:.2f}, {away[-1]:.2f}"
+        silence = sorted(journey.silence_s for journey in self.journeys)
+        if silence:
+            every = f"one comes every {self.every_s:.2f}"
+            yield (
+                f"longest without a tick ({every}), s: median client, longest",
+                (f"{silence[len(silence) // 2]:.2f}, {silence[-1]:.2f}"),
+            )
+        yield "connections per new gateway at the end", ", ".join(map(str, self.after))

@@ -80,17 +80,19 @@ class Rollout:
         await publisher.ask("start", rate=plan.ticks_per_s)
         await self._join()
         await self._until(lambda now: now["hearing"] == plan.clients, "all clients hear ticks", JOIN_S)
-        steps, new = [], []
+        steps, new, began_s = [], [], time.monotonic()
         for gateway in old:
             new.append(await self._start())
             steps.append(await self._replace(gateway))
+        took_s = time.monotonic() - began_s
         await publisher.ask("stop")
         ends = await self._ends()
         after = [await gateway.connections() for gateway in new]
         await self._until(lambda now: now["complete"] == plan.clients, "all have all", CATCH_UP_S, ends, strict=False)
         answers = [await crowd.ask("journeys") for crowd in self._crowds]
         journeys = [Journey.of_json(told) for answer in answers for told in answer["journeys"]]
-        return Account(journeys, ends, steps, after, every_s=plan.symbols / plan.ticks_per_s / plan.each)
+        every_s = plan.symbols / plan.ticks_per_s / plan.each
+        return Account(journeys, ends, steps, after, every_s, plan.ticks_per_s, took_s)
 
     async def _start(self) -> Gateway:
         """A gateway, ready, that the proxy sends clients to."""
