@@ -29,6 +29,8 @@ class Costs:
     """Each further message in a frame: `burst`."""
     own_us: float = 2.9
     """More for a message to a client whose list of streams no other has: `watchlist`."""
+    wake_us: float = 200.0
+    """A flush, whatever is in it, where there are at most some hundred a second: two clients, 50 to 400 ticks/s."""
     intake_us: float = 7.45
     """A tick that a gateway reads, judges, encodes and keeps: `intake`."""
     publish_us: float = 6.7
@@ -37,19 +39,28 @@ class Costs:
     """A tick that a cluster's master with a replica appends and publishes, one in a call, as most come: sizing."""
     reader_us: float = 0.7
     """More for each gateway that reads the stream: sizing."""
-    connection_kb: float = 31.0
-    """A client's memory: `watchlist`; without a list of its own 20, over TLS 45."""
+    connection_kb: float = 20.0
+    """A client's memory: `crowd`."""
+    own_kb: float = 11.0
+    """More for a list of streams that no other has: `watchlist`."""
+    tls_kb: float = 25.0
+    """More over TLS: `tls`."""
     gateway_mb: float = 160.0
     """A gateway's own, with the ticks that it keeps for those who resume."""
     entry_bytes: float = 109.0
     """A tick in a log: a recorded quote; a short trade is 70, by sizing."""
+    stream_kb: float = 8.0
+    """A stream in Redis, one tick in it: sizing."""
     message_bytes: float = 143.0
     """A trade in JSON at depth two, stamps included."""
     bus_bytes: float = 220.0
     """A message on a stream's channel: one tick, with the protocol around it."""
+    venue_bytes: float = 200.0
+    """A tick as a venue sends it, and as each of two workers reads it."""
 
 
 COLD_BELOW: Final = 10.0  # frames a second
+COMPRESSED_FROM: Final = 1.5  # messages in a frame, in the mean; one alone is left as it is
 HEADERS: Final = 70  # of Ethernet, IP, TCP and WebSocket around a frame
 
 
@@ -91,8 +102,14 @@ class Margins:
     """Of gateway.max_connections, 20,000: as many again find room while a gateway is replaced."""
     gateway_mbit: float = 1_000.0
     """What one gateway may send in the mean."""
+    gateway_mb: float = 768.0
+    """Half of a pod's limit, 1,536: in the rest waits what slow clients have not taken."""
     redis_cpu: float = 0.6
     """Of the one core that Redis works commands off with."""
+    redis_mb: float = 4_000.0
+    """Of one master's logs: a snapshot may copy all of it."""
+    drain_s: float = 10.0
+    """drain.window_s: over so long the clients of a gateway that stops come back to others."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +128,10 @@ class Need:
     redis_mb: float
     workers: int
     clients_gbit: float
+    compressed_gbit: float
     bus_gbit: float
+    venue_mbit: float
+    back_per_s: float
 
 
 def write_us(load: Load, costs: Costs) -> float:
@@ -126,9 +146,9 @@ def client_us(load: Load, costs: Costs) -> float:
 
 def taken_in(load: Load, clients: float) -> float:
     """Ticks a second that a gateway reads: of those symbols that some client of its own wants."""
-    if load.shared:
+    if load.shared and clients:
         return load.ticks_per_s * load.each / load.symbols
-    return load.ticks_per_s * (1 - (1 - load.each / load.symbols) ** clients)
+    return load.ticks_per_s * (1 - math.pow(1 - load.each / load.symbols, clients))
 
 
 def gateway_cpu(load: Load, clients: float, costs: Costs) -> float:
@@ -136,9 +156,18 @@ def gateway_cpu(load: Load, clients: float, costs: Costs) -> float:
     return (clients * client_us(load, costs) + taken_in(load, clients) * costs.intake_us) * US
 
 
-def mbit(load: Load, clients: float, costs: Costs) -> float:
+def mbit(load: Load, clients: float, costs: Costs, compressed: float = 1.0) -> float:
     """What so many clients are sent: megabits a second."""
-    return clients * (load.messages * costs.message_bytes + load.frames * HEADERS) * 8 / 1e6
+    return clients * (load.messages * costs.message_bytes * compressed + load.frames * HEADERS) * 8 / 1e6
+
+
+def compression(messages: float) -> float:
+    """What compression leaves of a frame of so many trades, each frame by itself; of one it leaves all."""
+    return min(1.0, 0.26 + 0.62 / messages) if messages >= COMPRESSED_FROM else 1.0
+
+
+def connection_kb(load: Load, costs: Costs) -> float:
+    return costs.connection_kb + (0.0 if load.shared else costs.own_kb) + (costs.tls_kb if load.tls else 0.0)
 
 
 def most_clients(load: Load, costs: Costs, margins: Margins) -> tuple[int, str]:
@@ -149,6 +178,7 @@ def most_clients(load: Load, costs: Costs, margins: Margins) -> tuple[int, str]:
     limits = {
         "CPU": left / (client_us(load, costs) * US),
         "connections": margins.gateway_connections,
+        "memory": (margins.gateway_mb - costs.gateway_mb) * 1e3 / connection_kb(load, costs),
         "bandwidth": margins.gateway_mbit / mbit(load, 1, costs),
     }
     why = min(limits, key=limits.__getitem__)
@@ -164,20 +194,25 @@ def need(load: Load, costs: Costs = Costs(), margins: Margins = Margins()) -> Ne
     # lists that nobody shares: some client of each gateway wants each stream
     readers = gateways
     redis_cpu = load.ticks_per_s * (costs.redis_us + readers * costs.reader_us) * US
+    redis_mb = load.ticks_per_s * load.history_s * costs.entry_bytes / 1e6 + load.symbols * costs.stream_kb / 1e3
+    per_frame = load.messages / load.frames if load.frames else 0.0
     return Need(
         gateways=gateways,
         why=why,
         clients_a_gateway=clients,
         gateway_cpu=gateway_cpu(load, clients, costs),
-        gateway_mb=costs.gateway_mb + clients * costs.connection_kb / 1e3,
+        gateway_mb=costs.gateway_mb + clients * connection_kb(load, costs) / 1e3,
         deliveries_per_s=load.clients * load.messages,
         frames_per_s=load.clients * load.frames,
-        shards=max(1, math.ceil(redis_cpu / margins.redis_cpu)),
+        shards=max(1, math.ceil(redis_cpu / margins.redis_cpu), math.ceil(redis_mb / margins.redis_mb)),
         redis_cpu=redis_cpu,
-        redis_mb=load.ticks_per_s * load.history_s * costs.entry_bytes / 1e6,
+        redis_mb=redis_mb,
         workers=2 * max(1, math.ceil(load.ticks_per_s * costs.publish_us * US / margins.gateway_cpu)),
         clients_gbit=mbit(load, load.clients, costs) / 1e3,
+        compressed_gbit=mbit(load, load.clients, costs, compression(per_frame)) / 1e3,
         bus_gbit=readers * load.ticks_per_s * costs.bus_bytes * 8 / 1e9,
+        venue_mbit=2 * load.ticks_per_s * costs.venue_bytes * 8 / 1e6,
+        back_per_s=clients / margins.drain_s,
     )
 
 
@@ -194,12 +229,15 @@ def table(loads: Sequence[Load]) -> str:
         ("deliveries a second", [f"{one.deliveries_per_s:,.0f}" for one in needs]),
         ("**gateways** of one core, one of them to spare", [f"{one.gateways:,} ({one.why})" for one in needs]),
         ("clients of each", [f"{one.clients_a_gateway:,}" for one in needs]),
-        ("CPU of each, in the mean", [f"{one.gateway_cpu:.0%}" for one in needs]),
+        ("CPU that each needs, in the mean", [f"{one.gateway_cpu:.0%}" for one in needs]),
         ("memory of each", [f"{one.gateway_mb:,.0f} MB" for one in needs]),
+        ("reconnects a second while one is replaced", [f"{one.back_per_s:,.0f}" for one in needs]),
         ("**Redis** masters, their CPU together", [f"{one.shards} ({one.redis_cpu:.2f} cores)" for one in needs]),
         ("memory of the logs", [f"{one.redis_mb:,.0f} MB" for one in needs]),
         ("ingest workers, two a share", [f"{one.workers}" for one in needs]),
         ("to clients", [f"{one.clients_gbit:,.1f} Gbit/s" for one in needs]),
+        ("the same with gateway.compression", [f"{one.compressed_gbit:,.1f} Gbit/s" for one in needs]),
+        ("from venues to workers", [f"{one.venue_mbit:,.0f} Mbit/s" for one in needs]),
         ("from Redis to gateways", [f"{one.bus_gbit:,.2f} Gbit/s" for one in needs]),
     ]
     head = ["| | " + " | ".join(f"{chr(65 + at)}" for at in range(len(loads))) + " |", "|---" * (len(loads) + 1) + "|"]

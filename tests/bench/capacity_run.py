@@ -1,13 +1,14 @@
-"""Holds the capacity plan to real gateways: as many clients as it gives one, and what that gateway then takes.
+"""Holds the capacity plan to real gateways: three selections, at several numbers of clients, and what each takes.
 
-    python -m tests.bench.capacity_run [--seconds 4]
+    python -m tests.bench.capacity_run [--seconds 3] [--clients 250,500,1000]
 
-Costs were measured on some machine, at some hour: a small round before each point says what a write takes here and now,
-and the plan's costs are scaled by it, for how many clients there shall be as for what they should take.
+Costs were measured on some machine, at some hour: small rounds before and after each point say what a write takes here
+and now, and the plan's costs are scaled by it. The kernel says how long the gateway waited for a core that others had.
 """
 
 import argparse
 import asyncio
+import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -22,44 +23,61 @@ from feed.bench.scenarios import Plan, Scenario
 from feed.bench.stage import Stage
 from feed.bench.systems import Round, Served, start_gateway
 from feed.bus.embedded import EmbeddedServer
-from tests.bench.capacity import US, Costs, Load, Margins, most_clients, taken_in, wanted, write_us
+from tests.bench.batches import batches
+from tests.bench.capacity import Costs, Load, wanted
 
-POINTS: Final = (
-    Load(clients=4_000, symbols=1, ticks_per_s=100, each=1, shared=True, tls=False),
-    Load(clients=4_000, symbols=500, ticks_per_s=2_000, each=20, tls=False),
-    Load(clients=4_000, symbols=100, ticks_per_s=200, each=5, tls=False),
+SELECTIONS: Final = (
+    Load(clients=0, symbols=1, ticks_per_s=100, each=1, shared=True, tls=False),
+    Load(clients=0, symbols=500, ticks_per_s=2_000, each=20, tls=False),
+    Load(clients=0, symbols=100, ticks_per_s=200, each=5, tls=False),
 )
-MOST_CLIENTS: Final = 4_000  # that one load client reads without being late itself
-HERE: Final = Scenario("here", "what a write takes", clients=200, ticks_per_s=100)
+CLIENTS: Final = (250, 500, 1_000)
+HERE: Final = Load(clients=200, symbols=1, ticks_per_s=100, each=1, shared=True, tls=False)
+BAND: Final = (
+    0.67,
+    1.5,
+)  # of predicted over taken: what a write takes changes by a third in seconds, where cores are shared
+HERE_S: Final = 1.5
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A round of a gateway. `slow` is its time on a core and waiting for one over its time on one."""
+
+    round: Round
+    slow: float
 
 
 @dataclass(frozen=True)
 class Point:
-    """One load on one gateway. `planned` and `took` are shares of a core, `due` is what its own frames and messages
-    should have taken; `came` is the share of deliveries that came."""
+    """One load on one gateway, CPU in shares of a core; `came` is the share of deliveries that came."""
 
     load: Load
-    clients: int
     factor: float
-    planned: float
-    took: float
-    due: float
+    slow: float
+    predicted: float
+    taken: float
+    frames_predicted: float
+    frames: float
     came: float
     p50_ms: float
-    p99_ms: float
+
+    @property
+    def ratio(self) -> float:
+        return self.predicted / self.taken
 
     def row(self) -> str:
         cells = (
-            wanted(self.load), f"{self.clients:,}", f"{self.factor:.2f}", f"{self.planned:.0%}", f"{self.took:.0%}",
-            f"{self.due:.0%}", f"{self.due / self.took:.2f}", f"{self.came:.1%}",
-            f"{self.p50_ms:.1f}, {self.p99_ms:.1f}",
+            wanted(self.load), f"{self.load.clients:,}", f"{self.factor:.2f}", f"{self.slow:.2f}",
+            f"{self.frames_predicted:.0f}, {self.frames:.0f}", f"{self.predicted:.0%}", f"{self.taken:.0%}",
+            f"{self.ratio:.2f}", f"{self.came:.1%}", f"{self.p50_ms:.1f}",
         )  # fmt: skip
         return f"| {' | '.join(cells)} |"
 
 
 HEAD: Final = (
-    "| each client wants | clients | a write here, of the plan's | CPU planned | CPU taken | CPU that what it wrote "
-    "should take | over taken | came | delay p50, p99 ms |\n|---|---|---|---|---|---|---|---|---|"
+    "| each client wants | clients | a write here, of the plan's | waiting for a core | frames a second to a client: "
+    "predicted, sent | CPU predicted | CPU taken | predicted over taken | came | p50, ms |\n" + "|---" * 10 + "|"
 )
 
 
@@ -69,70 +87,76 @@ def scaled(costs: Costs, factor: float) -> Costs:
     return replace(costs, **times)
 
 
-async def measured(scenario: Scenario, clients: int, seconds: float) -> Round:
-    """One round of a gateway with so many clients."""
-    plan = Plan(rounds=1, window_s=seconds, warm_s=0.5)
-    cores = divide()
+async def measured(load: Load, seconds: float) -> Seen:
+    """One round of a gateway with these clients."""
+    plan, cores = Plan(rounds=1, window_s=seconds, warm_s=0.5), divide()
+    scenario = Scenario("point", "", symbols=load.symbols, each=load.each, ticks_per_s=load.ticks_per_s, sample_every=5)
     with (
         tempfile.TemporaryDirectory(prefix="feed-capacity-") as folder,
         measuring(cores),
         EmbeddedServer(directory=Path(folder)) as server,
     ):
         async with Stage(cores) as stage:
-            return await stage.until_done(_round(scenario, plan, stage, server, clients))
+            child = await start_gateway(stage, server.url)
+            scene = await set_scene(stage, scenario, plan, server, load.clients)
+            gateway = Served(scene, "gateway", child)
+            await gateway.connect(witnessed=witnessed(scenario, scene.names))
+            before = waited(child.pid)
+            found = await gateway.round(scenario.ticks_per_s)
+            ran, queued = (after - at for after, at in zip(waited(child.pid), before, strict=True))
+            return Seen(found, (ran + queued) / ran)
 
 
-async def _round(scenario: Scenario, plan: Plan, stage: Stage, server: EmbeddedServer, clients: int) -> Round:
-    child = await start_gateway(stage, server.url)
-    scene = await set_scene(stage, scenario, plan, server, clients)
-    gateway = Served(scene, "gateway", child)
-    await gateway.connect(witnessed=witnessed(scenario, scene.names))
-    return await gateway.round(scenario.ticks_per_s)
+def waited(pid: int) -> tuple[int, int]:
+    """Nanoseconds that a process' first thread ran, and that it could have."""
+    ran, queued, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return int(ran), int(queued)
+
+
+def factor_here() -> float:
+    """What a write takes at this moment, over what the plan says."""
+    seen = asyncio.run(measured(HERE, HERE_S))
+    return seen.round.cpu / batches(HERE, HERE.clients, Costs(), seen.slow).cpu
 
 
 def point(load: Load, seconds: float) -> Point:
-    """Measures one. Raises ValueError for a load that no gateway may have."""
-    here = asyncio.run(measured(HERE, HERE.clients, min(seconds, 2.0)))
-    plain = Load(clients=HERE.clients, symbols=1, ticks_per_s=HERE.ticks_per_s, each=1, shared=True, tls=False)
-    factor = here.cpu * here.window.seconds / (here.window.frames * write_us(plain, Costs()) * US)
-    costs = scaled(Costs(), factor)
-    planned, _ = most_clients(load, costs, Margins())
-    clients = min(planned, MOST_CLIENTS)
-    scenario = Scenario(
-        "point", "", clients=clients, symbols=load.symbols, each=load.each, ticks_per_s=load.ticks_per_s, sample_every=5
-    )
-    found = asyncio.run(measured(scenario, clients, seconds))
-    window = found.window
-    own = 0.0 if load.shared else costs.own_us
-    wrote = window.frames * write_us(load, costs) + window.messages * (costs.message_us + own)
-    due = (wrote / window.seconds + taken_in(load, clients) * costs.intake_us) * US
-    delays = percentiles(found.delays_ms) or {"p50": 0.0, "p99": 0.0}
-    came = found.total.messages / found.expected if found.total and found.expected else 0.0
+    """Measures one."""
+    before = factor_here()
+    seen = asyncio.run(measured(load, seconds))
+    factor = statistics.mean((before, factor_here()))
+    expected = batches(load, load.clients, scaled(Costs(), factor), seen.slow)
+    found = seen.round
     return Point(
-        load,
-        clients,
-        factor,
-        Margins().gateway_cpu * clients / planned,
-        found.cpu,
-        due,
-        came,
-        delays["p50"],
-        delays["p99"],
+        load=load,
+        factor=factor,
+        slow=seen.slow,
+        predicted=expected.cpu,
+        taken=found.cpu,
+        frames_predicted=expected.frames_per_s,
+        frames=found.window.frames / found.window.seconds / load.clients,
+        came=found.total.messages / found.expected if found.total and found.expected else 0.0,
+        p50_ms=(percentiles(found.delays_ms) or {"p50": 0.0})["p50"],
     )
 
 
-def points(loads: Sequence[Load], seconds: float) -> Iterator[Point]:
-    for load in loads:
-        yield point(load, seconds)
+def points(selections: Sequence[Load], clients: Sequence[int], seconds: float) -> Iterator[Point]:
+    for selection in selections:
+        for many in clients:
+            yield point(replace(selection, clients=many), seconds)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=4.0)
-    seconds = parser.parse_args().seconds
+    parser = argparse.ArgumentParser(description="Real gateways, and what the plan says of them.")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--clients", default=",".join(map(str, CLIENTS)))
+    asked = parser.parse_args()
     print(HEAD)
-    for each in points(POINTS, seconds):
+    found = []
+    for each in points(SELECTIONS, [int(many) for many in asked.clients.split(",")], asked.seconds):
+        found.append(each)
         print(each.row(), flush=True)
+    ratios = sorted(each.ratio for each in found)
+    print(f"\npredicted over taken: median {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import redis
 
@@ -33,7 +33,7 @@ READ_BYTES: Final = 1 << 20
 
 
 class Case(NamedTuple):
-    """`calls` is how many ticks come in one; a cluster has three masters with a replica each."""
+    """`ticks_a_call` is how many ticks come in one; a cluster has three masters, `replica` gives each of them one."""
 
     what: str
     ticks_a_call: int = 1
@@ -47,11 +47,14 @@ CASES: Final = (
     Case("five ticks a call", 5),
     Case("twenty ticks a call", 20),
     Case("one tick a call, one reader", readers=1),
+    Case("one tick a call, two readers", readers=2),
     Case("one tick a call, five readers", readers=5),
-    Case("one tick a call, ten readers", readers=10),
+    Case("twenty ticks a call, five readers", 20, readers=5),
     Case("one tick a call, a replica", replica=True),
-    Case("one tick a call, three masters with replicas", cluster=True),
+    Case("one tick a call, three masters", cluster=True),
+    Case("one tick a call, three masters with a replica each", cluster=True, replica=True),
 )
+ENTRIES: Final = (60, 600, 6_000)  # a log of 60 s, of a stream of 1, 10, 100 ticks a second
 
 
 class Cost(NamedTuple):
@@ -92,7 +95,7 @@ def redis_of(case: Case, binary: Path) -> Iterator[tuple[str, list[int]]]:
     """Its URL, and the processes of its masters."""
     with ExitStack() as stack:
         if case.cluster:
-            formed = stack.enter_context(cluster(binary))
+            formed = stack.enter_context(cluster(binary, replicas=int(case.replica)))
             yield formed.url, [member.server.pid or 0 for member in formed.masters()]
             return
         server = stack.enter_context(EmbeddedServer(binary=binary))
@@ -104,7 +107,7 @@ def redis_of(case: Case, binary: Path) -> Iterator[tuple[str, list[int]]]:
 
 async def cost_of(case: Case, binary: Path, seconds: float, rounds: int) -> list[Cost]:
     """The rounds of one case, one publisher flat out."""
-    knobs = {"run": case.ticks_a_call, "max_ticks_per_call": case.ticks_a_call, "window_s": 0.0}
+    knobs: dict[str, Any] = {"run": case.ticks_a_call, "max_ticks_per_call": case.ticks_a_call, "window_s": 0.0}
     with redis_of(case, binary) as (url, masters):
         async with Stage(Cores(None, None)) as stage:
             publisher = await start_publisher(stage, url, SCENARIO, **knobs)
@@ -120,31 +123,31 @@ async def cost_of(case: Case, binary: Path, seconds: float, rounds: int) -> list
 
 
 class Memory(NamedTuple):
-    """In bytes: a stream with one tick, all of its keys; and a tick in a long log."""
+    """In bytes: a stream with one tick, all of its keys; and a tick in logs of so many."""
 
     stream: float
-    entry: float
+    entries: dict[int, float]
 
 
 async def memory_of(binary: Path) -> Memory:
     with EmbeddedServer(binary=binary) as server:
         client = redis.Redis(host=HOST, port=server.port)
-
-        def asked(*command: object) -> int:
-            return int(client.execute_command(*command))
-
+        ask: Any = client.execute_command
         async with Stage(Cores(None, None)) as stage:
             publisher = await start_publisher(stage, server.url, SCENARIO, run=1, max_ticks_per_call=1)
             await publisher.ready()
             empty = client.info("memory")["used_memory"]
             await publisher.ask("prime")
             stream = (client.info("memory")["used_memory"] - empty) / SYMBOLS
-            await publisher.ask("flat_out", seconds=1.0, pids={})
-            logs = [log_key(each) for each in STREAMS]
-            bytes_ = sum(asked("MEMORY", "USAGE", log, "SAMPLES", 0) for log in logs)
-            entry = bytes_ / sum(asked("XLEN", log) for log in logs)
+            entries = {}
+            for many in ENTRIES:
+                while min(ask("XLEN", log_key(each)) for each in STREAMS) < many:
+                    await publisher.ask("flat_out", seconds=many / ENTRIES[-1], pids={})
+                logs = [log_key(each) for each in STREAMS]
+                taken = sum(ask("MEMORY", "USAGE", log, "SAMPLES", 0) for log in logs)
+                entries[many] = taken / sum(ask("XLEN", log) for log in logs)
             client.close()
-            return Memory(stream, entry)
+            return Memory(stream, entries)
 
 
 def row(case: Case, costs: Sequence[Cost]) -> str:
@@ -152,23 +155,28 @@ def row(case: Case, costs: Sequence[Cost]) -> str:
     for name in ("redis_us", "worker_us"):
         values = sorted(getattr(cost, name) for cost in costs)
         cells.append(f"{statistics.median(values):.1f} ({values[0]:.1f} to {values[-1]:.1f})")
+    came = statistics.median(cost.ticks_per_s for cost in costs)
     a_core = 1e6 / statistics.median(cost.redis_us for cost in costs)
-    return f"| {case.what} | {' | '.join(cells)} | {a_core:,.0f} |"
+    return f"| {case.what} | {' | '.join(cells)} | {came:,.0f} | {a_core:,.0f} |"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description="What a tick costs Redis.")
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--server", choices=servers(), default=next(iter(servers())))
     asked = parser.parse_args()
     binary = servers()[asked.server]
     print(f"{asked.server}, {SYMBOLS} streams, logs of 60 s: median of {asked.rounds} rounds (least to most)\n")
-    print("| | Redis, us a tick | worker, us a tick | ticks a second that fill one core of Redis |\n|---|---|---|---|")
+    print(
+        "| | Redis, us a tick | worker, us a tick | ticks a second of one worker | ticks a second that fill one core "
+        "of Redis |\n|---|---|---|---|---|"
+    )
     for case in CASES:
         print(row(case, asyncio.run(cost_of(case, binary, asked.seconds, asked.rounds))), flush=True)
     memory = asyncio.run(memory_of(binary))
-    print(f"\na stream {memory.stream:,.0f} bytes, each tick in its log {memory.entry:.0f}")
+    each = ", ".join(f"{taken:.0f} where it has {many:,}" for many, taken in memory.entries.items())
+    print(f"\na stream with one tick takes {memory.stream:,.0f} bytes; a tick in a log {each} and more")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,29 @@
 """The capacity plan: its arithmetic by tables, its costs as the documents have them, real gateways that keep to it."""
 
 import math
+import random
 import re
 from dataclasses import replace
 
+import orjson
 import pytest
 
+from feed.wire.deflate import compressed
+from feed.wire.frames import TEXT, frame
 from tests.bench.capacity import (
     EXAMPLES,
     Costs,
     Load,
     Margins,
     client_us,
+    compression,
     gateway_cpu,
     most_clients,
     need,
     table,
     taken_in,
 )
-from tests.bench.capacity_run import HEAD, POINTS, points
+from tests.bench.capacity_run import BAND, HEAD, SELECTIONS, points
 from tests.data import ROOT
 
 LOAD = Load(clients=100_000, symbols=500, ticks_per_s=5_000, each=20)
@@ -68,6 +73,7 @@ def test_a_gateway_is_as_full_as_it_may_be_and_one_is_to_spare() -> None:
     [
         (Load(clients=100_000, symbols=10, ticks_per_s=1, each=1), Margins(), "connections"),
         (replace(LOAD, shared=True), Margins(gateway_mbit=10), "bandwidth"),
+        (Load(clients=100_000, symbols=10, ticks_per_s=1, each=1), Margins(gateway_mb=200), "memory"),
     ],
 )
 def test_other_limits(load: Load, margins: Margins, why: str) -> None:
@@ -93,6 +99,44 @@ def test_costs_are_those_that_the_readme_tells() -> None:
     assert float(told["hot"]) == costs.write_us
     assert float(told["crowd"]) == pytest.approx(costs.cold_us, abs=0.5)
     assert float(told["tls"]) - float(told["hot"]) == pytest.approx(costs.tls_us)
+    published = re.search(r"publishes ([\d,]+) ticks a second", text)
+    assert published
+    assert 1e6 / float(published[1].replace(",", "")) == pytest.approx(costs.publish_us, rel=0.01)
+    idle = re.search(r"idle connection takes (\d+) kB, over TLS (\d+) kB", text)
+    assert idle
+    assert [int(kb) for kb in idle.groups()] == [costs.connection_kb, costs.connection_kb + costs.tls_kb]
+
+
+def test_the_cost_of_a_list_of_ones_own_is_what_watchlist_takes_beyond_its_frames() -> None:
+    measured = _told("README.md", r"watchlist`: .*?\| [\d,]+ \| ([\d.]+) us")
+    in_a_frame = _told("feed/BENCHMARK.md", r"each frame \(([\d.]+) ticks\)")
+    costs = Costs()
+    reading = costs.intake_us * 500 / (500 * 20)  # a tick is read once, for the 20 who want it
+    left = measured - reading - costs.write_us / in_a_frame
+    assert left == pytest.approx(costs.message_us + costs.own_us, rel=0.05)
+
+
+def _told(document: str, pattern: str) -> float:
+    found = re.search(pattern, (ROOT / document).read_text())
+    assert found is not None
+    return float(found[1])
+
+
+@pytest.mark.parametrize("trades", [2, 4, 10, 20])
+def test_compression_leaves_what_the_plan_says(trades: int) -> None:
+    chance = random.Random(trades)
+    whole = [frame(TEXT, orjson.dumps([_trade(chance) for _ in range(trades)])) for _ in range(300)]
+    left = sum(len(compressed(each)) for each in whole) / sum(map(len, whole))
+    assert left == pytest.approx(compression(trades), rel=0.15)
+
+
+def _trade(chance: random.Random) -> dict[str, object]:
+    at = f"2026-01-05T15:{chance.randrange(60):02d}:07.{chance.randrange(10**9):09d}Z"
+    return {
+        "T": "t", "S": f"SYM{chance.randrange(500):03d}", "i": chance.randrange(10**6), "x": "V", "c": ["@"],
+        "p": round(chance.uniform(10, 500), 2), "s": chance.randrange(1, 500), "t": at, "z": "C",
+        "q": chance.randrange(10**5),
+    }  # fmt: skip
 
 
 def test_the_worked_examples_are_those_of_the_guide() -> None:
@@ -102,12 +146,10 @@ def test_the_worked_examples_are_those_of_the_guide() -> None:
 
 @pytest.mark.bench
 @pytest.mark.timeout(300)
-def test_real_gateways_keep_to_the_plan() -> None:
-    """Each has as many clients as the plan gives it, and they get everything; what it takes is near to what was
-    planned. Half as much again is the noise of a machine that is shared."""
+def test_real_gateways_take_what_is_predicted() -> None:
+    """Their clients get everything, and CPU is as predicted, within what a shared machine changes in seconds."""
     print(f"\n{HEAD}")
-    for point in points(POINTS, 3.0):
+    for point in points(SELECTIONS, (500,), 2.0):
         print(point.row())
         assert point.came > 0.99
-        assert 0.5 < point.took / point.planned < 1.5
-        assert 0.6 < point.due / point.took < 1.8
+        assert BAND[0] < point.ratio < BAND[1]
