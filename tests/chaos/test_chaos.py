@@ -1,6 +1,6 @@
-"""Every fault twice, at random moments of a fixed seed, in less than three minutes: nothing is lost in silence.
+"""Every fault twice, at random moments of a fixed seed, in some three minutes: nothing is lost in silence.
 
-pytest -m chaos -s        shows the table; CHAOS_TIMES=1 has each fault once; `python -m tests.chaos.run --help` for hours
+pytest -m chaos -s        shows the table; CHAOS_TIMES=1 has each fault once; `python -m tests.chaos.run` for hours
 """
 
 import os
