@@ -24,6 +24,7 @@ def measured(scenario: Scenario, directory: Path) -> Outcome:
     return outcome
 
 
+@pytest.mark.bench
 def test_all_systems_are_measured(tmp_path: Path) -> None:
     outcome = measured(TINY, tmp_path)
     for prefix in ("cpu_", "floor_", "tutorial_"):
@@ -37,6 +38,7 @@ def test_all_systems_are_measured(tmp_path: Path) -> None:
     assert told["spread"]["cpu_us_per_delivery"]
 
 
+@pytest.mark.bench
 def test_a_client_that_loses_deliveries_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Audience.settle
 

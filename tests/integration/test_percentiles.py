@@ -131,6 +131,7 @@ def compare(counted: Buckets, delays_s: Delays, *shares: float) -> None:
     assert all(-1 <= by <= 1 for by in apart.values()), f"buckets apart {apart}; clients {theirs}; gateway {told}"
 
 
+@pytest.mark.chaos
 def test_clients_of_several_streams_and_both_encodings_see_the_same_quantiles() -> None:
     """A tick waits up to 60 ms for its flush: one that stands for all others must be any of them."""
     counted, delays_s = both("several", window_s=0.06, symbols=2, ticks_per_s=300, messages=3_000)
