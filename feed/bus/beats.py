@@ -1,14 +1,16 @@
 """What the workers of a feed say each second about their sources, and what a gateway concludes from all of them.
 
 A beat is one MessagePack array: the worker's name; the symbols that it hears nothing of (null: all that it reads);
-and, of a worker that reads one share of the feed's symbols, the share's number, of how many, and its symbols.
+and, of a worker that reads one share of the feed's symbols, the share's number, of how many, and all of the feed's
+symbols: a share that nobody reads has no worker to say which they are.
 """
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgpack
 
-from feed.core.shards import Share
+from feed.core.shards import Share, share
 
 BEAT_S: Final = 1.0
 EXPIRES_S: Final = 3.0
@@ -27,9 +29,13 @@ class Beat(NamedTuple):
     silent: Silent
     share: Share | None = None
 
-    def hears(self, symbol: str) -> bool:
-        reads = self.share is None or symbol in self.share.symbols
-        return reads and self.silent is not None and symbol not in self.silent
+    def unheard(self, symbols: frozenset[str]) -> frozenset[str]:
+        """Those of the symbols that this worker does not hear."""
+        if self.silent is None:
+            return symbols
+        if self.share is None:
+            return symbols & self.silent
+        return symbols - (self.share.symbols - self.silent)
 
     @property
     def hears_any(self) -> bool:
@@ -38,22 +44,24 @@ class Beat(NamedTuple):
 
 def pack_beat(beat: Beat) -> bytes:
     silent = None if beat.silent is None else sorted(beat.silent)
-    share = () if beat.share is None else ((beat.share.number, beat.share.of, sorted(beat.share.symbols)),)
-    return msgpack.packb((beat.worker, silent, *share))  # type: ignore[no-any-return]
+    part = () if beat.share is None else ((beat.share.number, beat.share.of, beat.share.whole),)
+    return msgpack.packb((beat.worker, silent, *part))  # type: ignore[no-any-return]
 
 
+# Workers say the same each second until something changes, and a feed may have thousands of symbols.
+@lru_cache(maxsize=64)
 def unpack_beat(data: bytes) -> Beat:
     """Reads a beat; further elements are a newer worker's. Raises ValueError for anything else."""
     try:
         worker, silent, *more = msgpack.unpackb(data, use_list=False)
         symbols = None if silent is None else frozenset(silent)
-        share = Share(more[0][0], more[0][1], frozenset(more[0][2])) if more and isinstance(more[0], tuple) else None
+        part = more[0] if more and isinstance(more[0], tuple) else None
+        told = (worker, *(symbols or ()), *(part[2] if part else ()))
+        if not all(isinstance(name, str) for name in told) or (part and part[1] < 1):
+            raise ValueError("no names in it, or a share of nothing")
+        return Beat(worker, symbols, share(part[2], part[1], part[0]) if part else None)
     except (ValueError, TypeError, IndexError) as error:
         raise ValueError(f"unreadable beat of a worker: {error}") from error
-    told = (*(symbols or ()), *(share.symbols if share else ()))
-    if not isinstance(worker, str) or not all(isinstance(symbol, str) for symbol in told):
-        raise ValueError("unreadable beat of a worker: no names in it")
-    return Beat(worker, symbols, share)
 
 
 class Sources:
@@ -63,7 +71,6 @@ class Sources:
         self.stale: Silent = HEARS_ALL
         """The symbols that no worker hears, as it was told last."""
         self._workers: dict[str, tuple[Beat, float]] = {}
-        self._shares: dict[tuple[int, int], frozenset[str]] = {}  # those whose workers are gone too
         self._certain_at_s: float | None = None
         self._told = False
 
@@ -74,8 +81,6 @@ class Sources:
 
     def heard(self, beat: Beat, now_s: float) -> None:
         self._workers[beat.worker] = (beat, now_s)
-        if beat.share is not None:
-            self._shares[beat.share.number, beat.share.of] = beat.share.symbols
 
     def judge(self, now_s: float) -> bool:
         """Forgets who is gone and judges anew; whether `stale` is news."""
@@ -97,8 +102,9 @@ class Sources:
         beats = [beat for beat, _ in self._workers.values()]
         if not any(beat.hears_any for beat in beats):
             return None
-        # of shares that are dealt otherwise by now nobody says anything any more
-        deals = {beat.share.of for beat in beats if beat.share is not None}
-        self._shares = {share: symbols for share, symbols in self._shares.items() if share[1] in deals}
-        known = frozenset().union(*(beat.silent or () for beat in beats), *self._shares.values())
-        return frozenset(symbol for symbol in known if not any(beat.hears(symbol) for beat in beats))
+        stale = frozenset[str]().union(
+            *(beat.silent or () for beat in beats), *(beat.share.whole for beat in beats if beat.share is not None)
+        )
+        for beat in beats:
+            stale = beat.unheard(stale)
+        return stale

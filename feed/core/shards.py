@@ -5,11 +5,15 @@ from typing import NamedTuple
 
 
 class Share(NamedTuple):
-    """One part of a feed's symbols: the `number`th of `of`, from 0. Workers of the same share read the same."""
+    """One part of a feed's symbols: the `number`th of `of`, from 0. Workers of the same share read the same.
+
+    `whole` are all of the feed's symbols, by rank.
+    """
 
     number: int
     of: int
     symbols: frozenset[str]
+    whole: tuple[str, ...]
 
 
 def share(symbols: Iterable[str], shards: int, ordinal: int) -> Share:
@@ -18,8 +22,8 @@ def share(symbols: Iterable[str], shards: int, ordinal: int) -> Share:
 
     Raises ValueError where there are fewer symbols than shards: somebody would read none.
     """
-    ranked = sorted(set(symbols))
+    ranked = tuple(sorted(set(symbols)))
     if len(ranked) < shards:
         raise ValueError(f"{len(ranked)} symbols are too few for {shards} shards")
     number = ordinal % shards
-    return Share(number, shards, frozenset(ranked[number::shards]))
+    return Share(number, shards, frozenset(ranked[number::shards]), ranked)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feed.bus.beats import EXPIRES_S, HEARS_ALL, Beat, Silent, Sources, pack_beat, unpack_beat
-from feed.core.shards import Share
+from feed.core.shards import Share, share
 
 SETS = st.none() | st.frozensets(st.sampled_from(["A", "B", "C"]))
 AB, B, C = frozenset("AB"), frozenset("B"), frozenset("C")
@@ -21,12 +21,12 @@ def test_a_beat_is_read_as_it_was_written(worker: str, silent: Silent) -> None:
 
 def test_a_newer_workers_beat_may_say_more() -> None:
     assert unpack_beat(msgpack.packb(["w", ["A"], {"more": 1}])) == Beat("w", frozenset("A"))
-    assert unpack_beat(msgpack.packb(["w", [], [0, 2, ["A"]], 7])) == Beat("w", HEARS_ALL, Share(0, 2, frozenset("A")))
+    assert unpack_beat(msgpack.packb(["w", [], [0, 2, ["A", "B"], 9], 7])) == Beat("w", HEARS_ALL, dealt("AB", 2, 0))
 
 
-@given(st.text(), st.none() | st.frozensets(st.text()), st.frozensets(st.text(), min_size=1))
+@given(st.text(), st.none() | st.frozensets(st.text()), st.frozensets(st.text(), min_size=3))
 def test_a_share_is_read_as_it_was_written(worker: str, silent: Silent, symbols: frozenset[str]) -> None:
-    beat = Beat(worker, silent, Share(1, 3, symbols))
+    beat = Beat(worker, silent, share(symbols, 3, 1))
     assert unpack_beat(pack_beat(beat)) == beat
 
 
@@ -40,7 +40,11 @@ def test_a_share_is_read_as_it_was_written(worker: str, silent: Silent, symbols:
         msgpack.packb([1, None]),
         msgpack.packb(["w", [1]]),
         msgpack.packb(["w", [], [0]]),
-        msgpack.packb(["w", [], [0, 2, [1]]]),
+        msgpack.packb(["w", [], [0, 2, [1, 2]]]),
+        msgpack.packb(["w", [], [0, 2, ["A"]]]),
+        msgpack.packb(["w", [], [0, 0, ["A"]]]),
+        msgpack.packb(["w", [], ["0", 2, ["A", "B"]]]),
+        msgpack.packb(["w", [], [0, 2, None]]),
     ],
 )
 def test_what_is_no_beat(data: bytes) -> None:
@@ -124,7 +128,11 @@ def test_what_was_told_last_is_what_the_living_say(story: list[tuple[float, str 
     assert sources.workers <= 3
 
 
-FIRST, SECOND = Share(0, 2, frozenset("AC")), Share(1, 2, frozenset("BD"))
+def dealt(symbols: str, of: int, number: int) -> Share:
+    return share(symbols, of, number)
+
+
+FIRST, SECOND = dealt("ABCD", 2, 0), dealt("ABCD", 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -158,9 +166,16 @@ def test_a_share_whose_workers_are_all_gone_is_stale() -> None:
     assert sources.stale == FIRST.symbols
 
 
+def test_so_it_is_for_a_gateway_that_came_after_they_were_gone() -> None:
+    sources = listening()
+    sources.heard(Beat("w2", frozenset("B"), SECOND), EXPIRES_S)
+    assert sources.judge(EXPIRES_S)
+    assert sources.stale == FIRST.symbols | frozenset("B")
+
+
 def test_symbols_that_are_dealt_otherwise_are_not_waited_for_in_their_old_share() -> None:
     sources = listening()
-    sources.heard(Beat("w1", HEARS_ALL, Share(0, 1, frozenset("ABX"))), EXPIRES_S)
+    sources.heard(Beat("w1", HEARS_ALL, dealt("ABX", 1, 0)), EXPIRES_S)
     assert sources.judge(EXPIRES_S)
     sources.heard(Beat("w1", HEARS_ALL, FIRST), 3 * EXPIRES_S)
     sources.heard(Beat("w2", HEARS_ALL, SECOND), 3 * EXPIRES_S)
