@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.refusal import refusal, trouble
-from feed.bus.replies import Command, Replies, Taker
+from feed.bus.replies import Command, Replies, Taker, ignored
 from feed.settings import Redis
 
 # Settings that this process was connected with once. What Redis refuses of others is a mistake in them, which has to be
@@ -89,9 +89,16 @@ class Link:
         self._replies.write(command)
         await self._replies.written()
 
-    def follow(self, follower: Callable[[list[Any]], None]) -> None:
-        """From here on `follower` is given all pushes of each read in one call. To be said before anything is sent."""
-        self._replies.follow(follower)
+    def say(self, *command: str | bytes | int) -> None:
+        """Writes a command whose reply is of no interest. Raises BusDown."""
+        self._replies.ask([command], [ignored])
+
+    def follow(
+        self, follower: Callable[[list[Any]], None], refused: Callable[[BusRefused], None] | None = None
+    ) -> None:
+        """From here on `follower` is given all pushes of each read in one call, and `refused` what Redis refuses, which
+        ends the link otherwise. To be said before anything is sent."""
+        self._replies.follow(follower, refused)
 
     async def over(self) -> None:
         """Lasts until the link ends, which is raised, without limit: silence is judged by whoever knows what is due.

@@ -9,7 +9,7 @@ from feed.bus.connect import Link
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.masters import Masters
 from feed.bus.replies import Command
-from feed.bus.topology import NOWHERE, Node, passing, redirection
+from feed.bus.topology import ASKING, NOWHERE, Node, Redirection, passing, redirection
 from feed.settings import Redis
 
 log = structlog.get_logger(__name__)
@@ -43,18 +43,41 @@ class Links:
         return node
 
     async def ask(self, key: str, commands: Sequence[Command]) -> Answer:
-        """Asks the master of a key; all commands must be of it. Raises BusDown, and BusRefused as `node_of` does."""
+        """Asks the master of a key; all commands must be of its slot. Raises BusDown, and BusRefused as `node_of`
+        does."""
+        return (await self.asks(key, [commands]))[0]
+
+    async def asks(self, key: str, groups: Sequence[Sequence[Command]]) -> list[Answer]:
+        """Asks the master of a key in one go; all groups must be of it, and each of one slot. Where a slot's keys have
+        left it already, its group is asked again where they are. Raises as `ask` does."""
+        node, (run_id, replies) = await self._ask(key, [command for group in groups for command in group])
+        answers: list[Answer] = []
+        for group in groups:
+            answer = Answer(run_id, replies[: len(group)])
+            del replies[: len(group)]
+            to = next(filter(None, (self._turn(reply, node) for reply in answer.replies)), None)
+            answers.append(answer if to is None else await self._lent(to, group))
+        return answers
+
+    async def _lent(self, to: Redirection, group: Sequence[Command]) -> Answer:
+        # within a transaction each command is taken so, and else the one that follows
+        whole = group[0][0] == "MULTI"
+        commands = [ASKING, *group] if whole else [each for command in group for each in (ASKING, command)]
+        run_id, replies = await self._on(to.node, await self._open(to.node), commands)
+        return Answer(run_id, replies[1:] if whole else replies[1::2])
+
+    async def _ask(self, key: str, commands: Sequence[Command]) -> tuple[Node, Answer]:
         node = await self.node_of(key)
         kept = self._links.pop(node, None)
         if kept is not None:
             try:
-                return await self._on(node, kept, commands)
+                return node, await self._on(node, kept, commands)
             except BusDown as error:
                 # it may have died since it last answered, or its master have changed
                 log.debug("redis_connection_renewed", client=self._name, error=str(error))
                 self._topology = NOWHERE
                 node = await self.node_of(key)
-        return await self._on(node, await self._open(node), commands)
+        return node, await self._on(node, await self._open(node), commands)
 
     async def close(self) -> None:
         links, self._links = self._links, {}
@@ -75,19 +98,25 @@ class Links:
         """Keeps a connection that answered, and no other."""
         try:
             replies = await link.calls(commands)
-            self._check(replies)
+            self._check(replies, node)
         except BaseException:
             await link.close()
             raise
         self._links[node] = link
         return Answer(link.run_id, replies)
 
-    def _check(self, replies: Sequence[Any]) -> None:
-        """Raises BusDown where the keys are at another master by now, or on their way."""
-        if not self._masters.sharded:
-            return
+    def _check(self, replies: Sequence[Any], node: Node) -> None:
+        """Raises BusDown where slots are at another master by now, or nobody can answer just now."""
         for reply in replies:
-            words = str(reply) if isinstance(reply, BusRefused) else ""
-            if redirection(words) is not None or passing(words):
+            to = self._turn(reply, node)
+            if (to is not None and to.lasting) or (to is None and self._masters.sharded and _passes(reply)):
                 self._topology = NOWHERE
-                raise BusDown(words)
+                raise BusDown(str(reply))
+
+    def _turn(self, reply: Any, node: Node) -> Redirection | None:
+        """Where a node's reply says that keys are."""
+        return redirection(str(reply), node) if self._masters.sharded and isinstance(reply, BusRefused) else None
+
+
+def _passes(reply: Any) -> bool:
+    return isinstance(reply, BusRefused) and passing(str(reply))

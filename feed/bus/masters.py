@@ -1,15 +1,21 @@
 """Finds the masters that the settings' URL leads to, and connects to them."""
 
+import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+import structlog
 from pydantic import SecretStr
 
 from feed.bus.address import Address, Kind, address_of
 from feed.bus.connect import Link
 from feed.bus.errors import BusDown, BusRefused
-from feed.bus.topology import Node, Topology
+from feed.bus.survey import Survey, survey
+from feed.bus.topology import Node, Topology, View, passing
+from feed.core.outage import Outage
 from feed.settings import Redis
+
+log = structlog.get_logger(__name__)
 
 # Of a Redis that needs no finding: its URL says all that there is to know.
 OWN: Final = Node("", 0)
@@ -28,6 +34,7 @@ class Masters:
         self._name = name
         self._known: tuple[Node, ...] = ()
         self._admitted = False
+        self._unsound = Outage()
 
     @property
     def sharded(self) -> bool:
@@ -38,18 +45,12 @@ class Masters:
         """The masters of the moment. Raises BusDown where nobody tells, BusRefused where that can never work."""
         if self._address.kind is Kind.SINGLE:
             return Topology.single(OWN)
-        trouble: list[str] = []
-        # those that were masters last are asked first: seeds may be long gone
-        nodes = (*self._known, *self._address.seeds) if self.sharded else self._address.seeds
-        for node in dict.fromkeys(nodes):
-            try:
-                found = await (self._ask_node(node) if self.sharded else self._ask_sentinel(node))
-            except BusDown as error:
-                trouble.append(f"{node}: {error}")
-                continue
-            self._known = found.nodes
-            return found
-        raise BusDown("; ".join(trouble))
+        nodes = tuple(dict.fromkeys((*self._known, *self._address.seeds)))
+        found = await survey(nodes, self._ask_node if self.sharded else self._ask_sentinel)
+        # whoever knew is asked first the next time, then those that were masters last: seeds may be long gone
+        self._known = (found.of, *(found.view.topology.nodes if self.sharded else ()))
+        self._tell(found)
+        return found.view.topology
 
     async def open(self, node: Node, name: str, ended: Callable[[], None] = lambda: None) -> Link:
         """Connects to a master; see Link.open. Raises BusDown also where it is none, or not any more."""
@@ -57,7 +58,7 @@ class Masters:
             return await Link.open(self._settings, name, ended)
         link = await self._link(self._at(node), name, ended)
         try:
-            if (await link.call("ROLE"))[0] != b"master":
+            if (await self._ask(link, node, "ROLE"))[0] != b"master":
                 raise BusDown(f"{node} is no master")
         except BaseException:
             await link.close()
@@ -71,32 +72,48 @@ class Masters:
             raise BusDown(f"no master answers for {key}")
         return await self.open(node, name, ended)
 
-    async def _ask_node(self, node: Node) -> Topology:
+    async def _ask_node(self, node: Node) -> View:
         link = await self._link(self._at(node), self._name)
         try:
-            return Topology.of_reply(await link.call("CLUSTER", "SLOTS"), node)
+            info = await self._ask(link, node, "CLUSTER", "INFO")
+            view = View.of_replies(info, await self._ask(link, node, "CLUSTER", "SLOTS"), node)
         except ValueError as error:
             raise BusDown(str(error)) from error
-        except BusRefused as error:
-            words = f"{node} answered CLUSTER SLOTS: {error}"
-            raise (BusDown(words) if self._known else BusRefused(words)) from error
         finally:
             await link.close()
+        if not view.topology.nodes:
+            raise BusDown("knows no masters: it is in no cluster yet, or not any more")
+        return view
 
-    async def _ask_sentinel(self, node: Node) -> Topology:
+    async def _ask(self, link: Link, node: Node, *command: str) -> Any:
+        """Raises BusRefused where nobody was found yet, and the settings may be wrong; BusDown where that node starts,
+        or is the only one to refuse."""
+        try:
+            return await link.call(*command)
+        except BusRefused as error:
+            words = f"{node} answered {' '.join(command)}: {error}"
+            raise (BusDown(words) if self._known or passing(str(error)) else BusRefused(words)) from error
+
+    async def _ask_sentinel(self, node: Node) -> View:
         own = {"url": self._address.sentinels.at(node), "username": "", "password": SecretStr("")}
         link = await self._link(self._settings.model_copy(update=own), self._name)
         try:
-            answer = await link.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.service)
-        except BusRefused as error:
-            words = f"{node} answered SENTINEL: {error}"
-            raise (BusDown(words) if self._known else BusRefused(words)) from error
+            answer = await self._ask(link, node, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.service)
         finally:
             await link.close()
         if answer is None:
             raise BusDown(f"knows no master {self._address.service!r}")
         host, port = answer
-        return Topology.single(Node(host.decode(), int(port)))
+        return View(Topology.single(Node(host.decode(), int(port))), serving=True, epoch=0)
+
+    def _tell(self, found: Survey) -> None:
+        """What the log says of a cluster that does not serve all keys, and of one that does again."""
+        now = time.monotonic()
+        if not found.view.sound:
+            if self._unsound.begins(found.trouble, now):
+                log.warning("redis_cluster_down", client=self._name, error=found.trouble)
+        elif (away_s := self._unsound.ends(now)) is not None:
+            log.info("redis_cluster_back", client=self._name, away_s=away_s)
 
     async def _link(self, settings: Redis, name: str, ended: Callable[[], None] = lambda: None) -> Link:
         try:

@@ -19,9 +19,9 @@ from feed.bus.lane import Call, Lane
 from feed.bus.owner import Owner
 from feed.bus.presence import Presence
 from feed.bus.publish_meters import PublishMeters
-from feed.bus.replies import Command, Taker
+from feed.bus.replies import Command, Taker, ignored
 from feed.bus.script import SCRIPT, Terms
-from feed.bus.topology import Node, Topology, passing, redirection
+from feed.bus.topology import ASKING, Node, Topology, passing, redirection
 from feed.core.backoff import delay_s
 from feed.settings import Values
 
@@ -58,7 +58,7 @@ class Outlet:
         self._connect = connect
         self._ready: dict[Lane, None] = {}  # with something to send, in the order in which it came
         self._held: dict[Lane, None] = {}  # that wait, mostly for a peer to fill a hole
-        self._asking: set[Lane] = set()  # whose slot is on its way here
+        self._asking: set[Lane] = set()  # whose slot is not here yet, though their keys are
         self._under_way: dict[Lane, None] = {}  # with a call that Redis has not answered yet
         self._presence = Presence(role="publisher", feed=owner.feed, **({"server": str(node)} if terms.sharded else {}))
         self._wake = asyncio.Event()
@@ -95,6 +95,12 @@ class Outlet:
     def wake(self) -> None:
         """There is something to report."""
         self._wake.set()
+
+    def say(self, *command: str | bytes) -> None:
+        """Has the master told something, if it can be just now."""
+        if self.link is not None:
+            with contextlib.suppress(BusDown):  # whose end is dealt with where it is used
+                self.link.say(*command)
 
     @property
     def idle(self) -> bool:
@@ -185,6 +191,9 @@ class Outlet:
         self._meters.answered(verdict, call, now)
         if verdict == b"OK":
             self._published(lane, call, reply, now)
+            if lane in self._asking:
+                self._asking.discard(lane)
+                self._owner.ahead(lane)
             if lane.waiting:
                 self._owner.place(lane)
         else:
@@ -204,9 +213,10 @@ class Outlet:
         self._under_way[lane] = None
 
     def _refused(self, link: Link, lane: Lane, words: str, now: float) -> None:
-        to = redirection(words)
+        to = redirection(words, self.node)
         if to is not None:
             del self._under_way[lane]
+            self._asking.discard(lane)
             self._owner.redirected(lane, to)
         elif passing(words) and self._terms.sharded:
             del self._under_way[lane]
@@ -222,6 +232,7 @@ class Outlet:
         """What was under way has no answer, and will have none: it is called again, wherever it belongs now."""
         lost, self._under_way = self._under_way, {}
         for lane in lost:
+            self._asking.discard(lane)
             lane.candidate = token_urlsafe(6)  # nobody knows whether the last one began somewhere
             self._owner.place(lane)
 
@@ -244,9 +255,8 @@ class Outlet:
         takers: list[Taker] = []
         for lane, call in zip(lanes, calls, strict=True):
             if lane in self._asking:
-                self._asking.discard(lane)
-                commands.append(("ASKING",))
-                takers.append(_ignored)
+                commands.append(ASKING)
+                takers.append(ignored)
             commands.append(command(sha, link.run_id, lane, call, stamp, now))
             takers.append(partial(self.answered, link, lane, call))
         # a Redis that died may have left answers in the socket, and a write to it would cost them unread: a worker that
@@ -268,7 +278,3 @@ class Outlet:
         self._owner.buffered_bytes -= lane.done(last, now, self._values.history.seconds)
         if gaps:
             log.warning("gap_published", feed=self._owner.feed, stream=lane.stream.name, gaps=gaps, seq=first)
-
-
-def _ignored(reply: Any) -> None:
-    """ASKING is answered OK, or the command after it says more."""

@@ -26,6 +26,10 @@ class Owner(Protocol):
         """A stream's call is for another master."""
         ...
 
+    def ahead(self, lane: Lane) -> None:
+        """A stream was published where its keys are, which is not yet where it is read."""
+        ...
+
     def astray(self) -> None:
         """Something suggests that the masters are others by now."""
         ...

@@ -1,7 +1,7 @@
 -- Appends ticks to one stream: drops what its venue ids say was published, numbers the rest, appends them to the log,
 -- publishes them. One atomic call, so log, position and message never disagree.
 --
--- KEYS: log, meta, channel
+-- KEYS: log, meta
 -- ARGV: 1 run id of the Redis process that the caller is connected to
 --       2 epoch to begin if one must begin
 --       3 worker   4 number of this call, rising over the worker's life and lives   5 the life, a random word
@@ -16,14 +16,15 @@
 --      17 the venue id at which the stream stood when this call was found BEHIND: where it still stands there, nobody
 --         fills the hole, and it is published with a gap ("" = never)
 --      18 epoch that the floor belongs to ("" = none)   19 the seq at which that epoch began, or a higher one of it
---      20.. per tick: venue id ("" = none), event time in microseconds, bytes
+--      20 channel
+--      21.. per tick: venue id ("" = none), event time in microseconds, bytes
 --
 -- Answers: {"OK", epoch, first, last, duplicates, gaps}   last < first: nothing was left to publish
 --          {"BEHIND", last venue id}                      nothing published: the stream misses ids below prev
 --          {"STALE", number of the newest call}           nothing written: this call is older than one that ran
 -- Venue ids are compared as decimal strings: Lua's numbers lose those above 2^53.
 
-local FIRST_TICK = 20
+local FIRST_TICK = 21
 local EPOCHS_KEPT = 8
 
 local function below(a, b) return #a < #b or (#a == #b and a < b) end
@@ -153,6 +154,6 @@ if waits ~= '' and not below(last_id, waits) then waits = '' end
 if waits ~= (meta[8] or '') then put('waits', waits) end
 put('seq', seq, 'last_id', last_id, 'last_ts', string.format('%.0f', last_time()),
   'w:' .. ARGV[3], string.format('%.0f %s %s %.0f %.0f %d %d', number, ARGV[5], epoch, first, seq, duplicates, gaps))
-redis.call(ARGV[16], KEYS[3], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[14]
+redis.call(ARGV[16], ARGV[20], '\148' .. cmsgpack.pack(epoch) .. cmsgpack.pack(first) .. ARGV[14]
   .. '\220' .. string.char(math.floor(n / 256), n % 256) .. table.concat(entries))
 return {'OK', epoch, first, seq, duplicates, gaps}

@@ -19,6 +19,7 @@ from feed.bus.lookout import Lookout
 from feed.bus.masters import Masters
 from feed.bus.outlet import Outlet
 from feed.bus.publish_meters import PublishMeters
+from feed.bus.pubsub import ELSEWHERE
 from feed.bus.roll import Roll
 from feed.bus.script import Terms
 from feed.bus.topology import NOWHERE, Node, Redirection, Topology, slot_of
@@ -151,12 +152,16 @@ class Publisher:
             outlet.ready(lane)
 
     def redirected(self, lane: Lane, to: Redirection) -> None:
+        self._turn(to)
         if to.lasting:
-            self.spread(self._topology.moved(to))
             self.place(lane)
-            self.astray()  # one slot seldom moves alone
         else:
             self.outlet_at(to.node).ready(lane, asking=True)
+
+    def ahead(self, lane: Lane) -> None:
+        outlet = self._outlet_of(lane)
+        if outlet is not None:
+            outlet.say(self._terms.publish, names.channel(lane.stream), ELSEWHERE)
 
     def astray(self) -> None:
         self._lookout.astray()
@@ -182,6 +187,8 @@ class Publisher:
         said = await self._roll.call(link, node, self._topology, now)
         if said.heard:
             self._meters.heard(time.monotonic())
+        for to in said.turned:
+            self._turn(to)
         for lane in said.entered:
             lane.registered = True
         if said.entered:
@@ -209,6 +216,14 @@ class Publisher:
             if self._group is not None:
                 self._tasks[node] = self._group.create_task(outlet.run())
         return outlet
+
+    def _turn(self, to: Redirection) -> None:
+        """Goes by what a master said of who answers for a slot."""
+        if to.lasting:
+            self.spread(self._topology.moved(to))
+            self.astray()  # one slot seldom moves alone
+        else:
+            self.outlet_at(to.node).wake()
 
     def _unstrand(self) -> None:
         stranded, self._stranded = self._stranded, {}

@@ -14,6 +14,9 @@ class Words(NamedTuple):
     at_once: int
 
 
+# A message of a stream whose keys are at another master by now, though its slot is not: the log has what comes next.
+ELSEWHERE: Final = b""
+
 WHOLE: Final = Words("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE", b"message", b"subscribe", 200)
 # One command's channels must be of one slot, which those of two streams hardly ever are.
 SHARDED: Final = Words("SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE", b"smessage", b"ssubscribe", 1)

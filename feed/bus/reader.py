@@ -5,14 +5,15 @@ import contextlib
 import math
 import random
 import time
+from functools import partial
 from secrets import token_urlsafe
 from typing import Any, Final, Protocol
 
 import structlog
 
-from feed.bus import log as logs
 from feed.bus.catching_up import CatchingUp
 from feed.bus.connect import Link
+from feed.bus.directories import Directories
 from feed.bus.entry import unpack_message
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.hearing import LULL_S, Hearing, Workers
@@ -20,19 +21,18 @@ from feed.bus.heartbeat import Heartbeat
 from feed.bus.masters import Masters
 from feed.bus.outlet import PASSES_S
 from feed.bus.presence import Presence
-from feed.bus.pubsub import SHARDED, WHOLE
+from feed.bus.pubsub import ELSEWHERE, SHARDED, WHOLE
 from feed.bus.reading import Listener, Phase, Reading
 from feed.bus.server_info import SECTIONS
 from feed.bus.server_info import parse as parse_info
 from feed.bus.subscriber_meters import SubscriberMeters
-from feed.bus.topology import Node, Topology
+from feed.bus.subscriptions import Subscriptions
+from feed.bus.topology import Node, Topology, redirection
 from feed.core.backoff import delay_s
 
 BEAT_S: Final = 1.0
 # Every gateway hears its own beat each second. Silence means that the bus is gone, whatever the TCP connection says.
 SILENCE_S: Final = 3.0
-# Notices of new symbols may be lost with a connection; the directory itself is the truth.
-DIRECTORY_S: Final = 10.0
 INFO_S: Final = 10.0
 
 log = structlog.get_logger(__name__)
@@ -82,10 +82,9 @@ class Reader:
         self._beats = heartbeat.encode()
         self._words = SHARDED if masters.sharded else WHOLE
         self._readings: dict[bytes, Reading] = {}
-        self._directories: dict[bytes, str] = {}
-        self._stale_directories: set[str] = set()
-        self._subscribed: set[bytes] = set()
-        self._behind = CatchingUp(self._readings, listener, meters, sharded=masters.sharded)
+        self._directories = Directories(listener, meters, sharded=masters.sharded)
+        self._subscriptions = Subscriptions(self._words)
+        self._behind = CatchingUp(self._readings, listener, meters, node, self._open if masters.sharded else None)
         self._wake = asyncio.Event()
         self._failures = 0
         self._heartbeat = Heartbeat(token_urlsafe(6))
@@ -95,7 +94,7 @@ class Reader:
         """Begins to read a stream, or goes on where another reader left it."""
         reading.restart()
         self._readings[channel] = reading
-        self._subscribed.discard(channel)  # subscribed or not, a new confirmation is what starts the reading
+        self._subscriptions.again(channel)  # the confirmation is what starts the reading
         self._wake.set()
 
     def unwant(self, channel: bytes) -> Reading | None:
@@ -105,8 +104,7 @@ class Reader:
 
     def want_directory(self, channel: bytes, feed: str) -> None:
         """Begins to follow a feed's symbols."""
-        self._directories[channel] = feed
-        self._stale_directories.add(feed)
+        self._directories.want(channel, feed)
         self._wake.set()
 
     def want_workers(self, channel: bytes, workers: Workers) -> None:
@@ -119,12 +117,16 @@ class Reader:
         self._beats = heartbeat.encode()
         for channel in [each for each in self._readings if topology.node_of(each.decode()) != self._node]:
             del self._readings[channel]
-        for channel in [each for each in self._directories if topology.node_of(each.decode()) != self._node]:
-            self._stale_directories.discard(self._directories.pop(channel))
-        for channel in self.hearing.channels:
-            if topology.node_of(channel.decode()) != self._node:
-                self.hearing.unwant(channel)
+        for followed in (self._directories, self.hearing):
+            for channel in followed.channels:
+                if topology.node_of(channel.decode()) != self._node:
+                    followed.unwant(channel)
         self._wake.set()
+
+    def looked(self) -> None:
+        """It was looked who answers for what: this master does for what is wanted of it, whatever it said."""
+        if self._subscriptions.retry():
+            self._wake.set()
 
     async def run(self) -> None:
         """Reads until cancelled. Raises BusRefused where the configuration can never work."""
@@ -134,8 +136,9 @@ class Reader:
                 async with contextlib.AsyncExitStack() as stack:
                     pushes = await self._masters.open(self._node, f"{self._name}-sub")
                     stack.push_async_callback(pushes.close)
-                    calls = await self._masters.open(self._node, self._name)
+                    calls = await self._open(self._node)
                     stack.push_async_callback(calls.close)
+                    stack.push_async_callback(self._behind.close)
                     connected = True
                     await self._serve(pushes, calls)
             except* BusDown as group:
@@ -146,15 +149,18 @@ class Reader:
             self._failures += 1
             await asyncio.sleep(delay_s(self._failures, 0.05, 2.0, random.random()))
 
+    async def _open(self, node: Node) -> Link:
+        return await self._masters.open(node, self._name)
+
     async def _serve(self, pushes: Link, calls: Link) -> None:
-        self._subscribed.clear()
+        self._subscriptions.anew()
         self._behind.clear()
         for reading in self._readings.values():
             reading.restart()
-        self._stale_directories.update(self._directories.values())
+        self._directories.anew()
         self.heard = time.monotonic()
         self.hearing.listen_anew(self.heard)
-        pushes.follow(self._pushed)
+        pushes.follow(self._pushed, partial(self._objected, pushes))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(pushes.over())
@@ -182,26 +188,36 @@ class Reader:
                     self._notice(channel, data)
             elif kind == self._words.confirmation:
                 self._confirmed(channel)
-            elif channel in self._subscribed:
+            elif self._subscriptions.left(channel):
                 self._dismissed(channel)
 
-    def _message(self, reading: Reading, data: bytes, now: int) -> None:
-        try:
-            batch = unpack_message(reading.stream.symbol, data, now)
-        except ValueError as error:
-            # what it held stays missing from the sequence, so that the log is read for it with the next one
-            log.error("unreadable_message", feed=reading.stream.feed, stream=reading.stream.name, error=str(error))
-            self._meters.unreadable(reading.stream.feed)
+    def _objected(self, pushes: Link, refused: BusRefused) -> None:
+        to = redirection(str(refused), self._node)
+        if to is None:
+            pushes.end(BusDown(f"Redis refused: {refused}"))
             return
-        stale = reading.live(batch, self._listener)
-        if stale:
-            self._meters.stale(reading.stream.feed, stale)
+        for channel in self._subscriptions.of_slot(to.slot):
+            self._subscriptions.left(channel)
+            self._dismissed(channel)
+
+    def _message(self, reading: Reading, data: bytes, now: int) -> None:
+        if data == ELSEWHERE:
+            reading.ahead()
+        else:
+            try:
+                batch = unpack_message(reading.stream.symbol, data, now)
+            except ValueError as error:
+                # what it held stays missing from the sequence, so that the log is read for it with the next one
+                log.error("unreadable_message", feed=reading.stream.feed, stream=reading.stream.name, error=str(error))
+                self._meters.unreadable(reading.stream.feed)
+                return
+            if stale := reading.live(batch, self._listener):
+                self._meters.stale(reading.stream.feed, stale)
         if reading.phase is Phase.BEHIND:
-            self._mark_behind(reading)
+            self._read_log(reading)
 
     def _notice(self, channel: bytes, data: bytes) -> None:
-        if channel in self._directories:
-            self._stale_directories.add(self._directories[channel])
+        if self._directories.notice(channel):
             self._wake.set()
         elif channel == self._beats:
             took_s = self._heartbeat.took_s(data, self.heard)
@@ -213,36 +229,33 @@ class Reader:
     def _confirmed(self, channel: bytes) -> None:
         reading = self._readings.get(channel)
         if reading is not None:
-            reading.phase = Phase.BEHIND
-            self._mark_behind(reading)
+            self._read_log(reading)
 
     def _dismissed(self, channel: bytes) -> None:
         """The channel's slot has left this master, which brings nothing of it any more."""
-        self._subscribed.discard(channel)
         reading = self._readings.get(channel)
         if reading is not None:
             reading.restart()
         self._owner.astray()
 
-    def _mark_behind(self, reading: Reading) -> None:
+    def _read_log(self, reading: Reading) -> None:
+        reading.phase = Phase.BEHIND
         if self._behind.add(reading):
             self._wake.set()
 
     async def _work(self, pushes: Link, calls: Link) -> None:
         """Everything that asks Redis for something: subscriptions, logs, directories, beats."""
-        beat_due = directory_due = info_due = 0.0
+        beat_due = info_due = 0.0
         while True:
             now = time.monotonic()
-            if now >= directory_due:
-                self._stale_directories.update(self._directories.values())
-                directory_due = now + DIRECTORY_S
             if now >= beat_due:
-                await calls.call(self._words.publish, self._beats, self._heartbeat.beat(time.monotonic()))
+                await self._beat(calls)
                 beat_due = now + BEAT_S
             self.hearing.judge(time.monotonic(), self.heard)
             self._wake.clear()
-            await self._subscribe(pushes)
-            await self._read_directories(calls)
+            wanted = {self._beats, *self._readings, *self._directories.channels, *self.hearing.channels}
+            await self._subscriptions.bring(pushes, wanted)
+            await self._directories.read(calls, now)
             await self._behind.read(calls)
             if self._behind.deferred:
                 self._owner.astray()
@@ -274,22 +287,13 @@ class Reader:
             await asyncio.sleep(SILENCE_S - silent_s + 0.01)
         raise BusDown(f"nothing heard from Redis for {SILENCE_S:g} s, not even the own beat")
 
-    async def _subscribe(self, pushes: Link) -> None:
-        """Brings the subscriptions to the wanted set, which may change while a command is sent: each is entered in the
-        books before, so that a channel wanted anew meanwhile is subscribed anew."""
-        wanted = {self._beats, *self._readings, *self._directories, *self.hearing.channels}
-        new, gone = sorted(wanted - self._subscribed), sorted(self._subscribed - wanted)
-        self._subscribed = wanted
-        for command, channels in ((self._words.subscribe, new), (self._words.unsubscribe, gone)):
-            for at in range(0, len(channels), self._words.at_once):
-                await pushes.send(command, *channels[at : at + self._words.at_once])
-
-    async def _read_directories(self, calls: Link) -> None:
-        while self._stale_directories:
-            feed, asked_at = self._stale_directories.pop(), time.monotonic()
-            reply = await calls.call(*logs.directory_command(feed))
-            self._meters.directory_read(time.monotonic() - asked_at)
-            self._listener.symbols(feed, logs.directory(reply))
+    async def _beat(self, calls: Link) -> None:
+        try:
+            await calls.call(self._words.publish, self._beats, self._heartbeat.beat(time.monotonic()))
+        except BusRefused as error:
+            if redirection(str(error), self._node) is None:
+                raise
+            self._owner.astray()  # the master has other slots by now, and so another channel for its beat
 
     def _is_up(self, up: bool) -> None:
         self.up = up

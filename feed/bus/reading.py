@@ -88,6 +88,13 @@ class Reading:
         """The log is about to be asked for this stream."""
         self.older = len(self.waiting)
 
+    def ahead(self) -> None:
+        """The log has more than the channel brings: the stream is at another master already, though its channel is
+        not."""
+        self.overflowed = self.phase is Phase.BEHIND  # what is being read may be older than what this is said of
+        if self.phase is Phase.LIVE:
+            self.phase = Phase.BEHIND
+
     def live(self, batch: Batch, listener: Listener) -> int:
         """Takes a message from the channel; answers how many of its entries were old. May turn BEHIND."""
         at = self.at

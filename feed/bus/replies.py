@@ -13,6 +13,11 @@ Command = Sequence[str | bytes | int]
 Taker = Callable[[Any], None]
 """Takes one reply; a command that Redis refused has a BusRefused for its reply."""
 
+
+def ignored(reply: Any) -> None:
+    """Of a command that is answered OK, or the one after it says more."""
+
+
 # A loop that reads until the socket is empty would do nothing else after a stall: some 2,000 ticks, then others' turn.
 MOST_IN_A_ROW: Final = 128 * 1024
 NO_REPLY: Final = object()
@@ -54,6 +59,7 @@ class Replies(asyncio.Protocol):
         self._waiting: set[asyncio.Future[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._follower: Callable[[list[Any]], None] | None = None
+        self._refused: Callable[[BusRefused], None] = self.end
         transport.set_protocol(self)
 
     def ask(self, commands: Sequence[Command], takers: Sequence[Taker]) -> None:
@@ -87,9 +93,13 @@ class Replies(asyncio.Protocol):
                 self.check()
         return replies
 
-    def follow(self, follower: Callable[[list[Any]], None]) -> None:
-        """Gives all replies of each read from here on to `follower`: they are pushes, and nobody may ask any more."""
+    def follow(
+        self, follower: Callable[[list[Any]], None], refused: Callable[[BusRefused], None] | None = None
+    ) -> None:
+        """Gives all pushes of each read from here on to `follower`, and nobody may ask any more. What Redis refuses is
+        given to `refused`, or ends the connection."""
         self._follower = follower
+        self._refused = refused or self.end
 
     async def over(self) -> None:
         """Lasts until the connection ends, which is raised; and ends it, where it is cancelled."""
@@ -176,16 +186,16 @@ class Replies(asyncio.Protocol):
     def _push(self, follower: Callable[[list[Any]], None]) -> None:
         next_reply = self._parser.gets
         pushes = []
-        refused = None
+        refusals = []
         while (reply := next_reply()) is not NO_REPLY:
-            if isinstance(reply, BusRefused):
-                refused = reply
-                break
-            pushes.append(reply)
+            if type(reply) is list:
+                pushes.append(reply)
+            elif isinstance(reply, BusRefused):
+                refusals.append(reply)
         if pushes:
             follower(pushes)
-        if refused is not None:
-            self.end(refused)
+        for refusal in refusals:
+            self._refused(refusal)
 
     def _read_on(self) -> None:
         if self.reason is None:

@@ -41,10 +41,11 @@ class Terms(NamedTuple):
         """The call's command. `stamp` is the packed publish time, `now` the monotonic time in seconds."""
         run, stream, items = call.run, lane.stream, call.run.items
         return (
-            "EVALSHA", sha, 3, names.log_key(stream), names.meta_key(stream), names.channel(stream),
+            # the channel is none of the keys: it never exists, and a cluster whose slot moves would wait for it
+            "EVALSHA", sha, 2, names.log_key(stream), names.meta_key(stream),
             run_id, lane.candidate, self.worker, call.number, self.life, run.prev, call.flags, run.cause,
             lane.seq, lane.id, lane.trim_below, self.max_ticks, self.reset_after_us,
             stamp, pack_int(items[0].ts_recv), self.publish,
-            call.stood_at if now >= call.gives_up_at else "", lane.epoch or b"", lane.began,
+            call.stood_at if now >= call.gives_up_at else "", lane.epoch or b"", lane.began, names.channel(stream),
             *chain.from_iterable(map(_of_tick, items)),
         )  # fmt: skip

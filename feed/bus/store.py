@@ -48,7 +48,7 @@ class Store:
     async def directory(self, feed: str) -> frozenset[Stream]:
         """The feed's streams. Raises BusDown, as all calls here do."""
         key, command = names.symbols_key(feed), logs.directory_command(feed)
-        answer = await self._in_turn(lambda: self._ask("directory", key, [command]))
+        (answer,) = await self._in_turn(lambda: self._ask("directory", key, [[command]]))
         return logs.directory(answer.replies[0])
 
     async def latest(self, streams: Sequence[Stream]) -> list[Past]:
@@ -82,14 +82,10 @@ class Store:
         """Of each stream its record and what its command asks for: those of one master in one go."""
         found: dict[int, Past] = {}
         for key, places in (await self._by_master([stream for stream, _ in wanted])).items():
-            commands: list[Command] = []
-            for at in places:
-                stream, command = wanted[at]
-                commands += logs.atomically(logs.record_command(stream), command)
-            run_id, replies = await self._ask("log", key, commands)
-            answers = replies[3::4]  # of MULTI, record, entries, EXEC
-            for at, answer in zip(places, answers, strict=True):
-                found[at] = Past(logs.record(answer[0], run_id), logs.entries(wanted[at][0], answer[1]))
+            questions = [logs.atomically(logs.record_command(wanted[at][0]), wanted[at][1]) for at in places]
+            for at, (run_id, replies) in zip(places, await self._ask("log", key, questions), strict=True):
+                record, entries = replies[-1]
+                found[at] = Past(logs.record(record, run_id), logs.entries(wanted[at][0], entries))
         return [found[at] for at in range(len(wanted))]
 
     async def _by_master(self, streams: Sequence[Stream]) -> dict[str, list[int]]:
@@ -101,14 +97,15 @@ class Store:
             places.setdefault(keys.setdefault(await self._links.node_of(key), key), []).append(at)
         return places
 
-    async def _ask(self, what: str, key: str, commands: Sequence[Command]) -> Answer:
+    async def _ask(self, what: str, key: str, questions: Sequence[Sequence[Command]]) -> list[Answer]:
         asked_at = time.monotonic()
-        answer = await self._links.ask(key, commands)
+        answers = await self._links.asks(key, questions)
         metrics.BUS_CALL.labels(what).observe(time.monotonic() - asked_at)
-        refused = next((reply for reply in answer.replies if isinstance(reply, BusRefused)), None)
-        if refused is not None:
-            raise BusDown(f"Redis refused: {refused}")
-        return answer
+        for answer in answers:
+            refused = next((reply for reply in answer.replies if isinstance(reply, BusRefused)), None)
+            if refused is not None:
+                raise BusDown(f"Redis refused: {refused}")
+        return answers
 
     async def _in_turn(self, work: Callable[[], Awaitable[T]]) -> T:
         if self._asking >= MAX_ASKING:

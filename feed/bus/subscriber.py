@@ -88,6 +88,8 @@ class Subscriber:
     def spread(self, topology: Topology) -> None:
         """Reads each stream from its master as of now."""
         if topology == self._topology:
+            for reader in self._readers.values():
+                reader.looked()
             return
         before, self._topology = self._topology, topology
         for node in set(self._readers).difference(topology.nodes):

@@ -11,6 +11,8 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 SLOTS: Final = REDIS_CLUSTER_HASH_SLOTS
 REDIRECTION: Final = re.compile(r"(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
+# Before a command whose key is ahead of its slot, where it is asked for.
+ASKING: Final = ("ASKING",)
 # A shard may not take a command just now, and will, or another will: it changes its master, or its slots.
 PASSING: Final = ("TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING")
 
@@ -108,19 +110,60 @@ class Topology:
 NOWHERE: Final = Topology({})
 
 
+class View(NamedTuple):
+    """What one node says of its cluster."""
+
+    topology: Topology
+    serving: bool
+    """Whether it takes part: one that lost sight of the others goes on naming masters that have successors by now."""
+    epoch: int
+    """How much of the cluster's history it has seen: it rises with each election."""
+
+    @classmethod
+    def of_replies(cls, info: bytes, slots: Sequence[Any], asked: Node) -> "View":
+        """Of CLUSTER INFO's and CLUSTER SLOTS' replies. Raises ValueError for those that make no sense."""
+        told = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+        try:
+            serving, epoch = told["cluster_state"] == "ok", int(told["cluster_current_epoch"])
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"CLUSTER INFO answered {info!r}") from error
+        return cls(Topology.of_reply(slots, asked), serving, epoch)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nobody else needs to be asked."""
+        return self.serving and self.topology.whole
+
+    @property
+    def flaw(self) -> str:
+        """What is wrong with one that is not sound."""
+        return "serves, but not all slots" if self.serving else "its cluster_state is not ok"
+
+    @property
+    def rank(self) -> tuple[bool, bool, int]:
+        """Of several that are not sound, the highest is the best."""
+        return self.serving, self.topology.whole, self.epoch
+
+
 def slot_of(key: str) -> int:
     """The slot of a key or sharded channel, by its hash tag where it has one."""
     return key_slot(key.encode())
 
 
-def redirection(words: str) -> Redirection | None:
-    """What an error says of where to go; None for other errors."""
+def redirection(words: str, asked: Node) -> Redirection | None:
+    """What an error says of where to go; None for other errors. Where it names no host, that of the node that was
+    `asked` is meant."""
     found = REDIRECTION.fullmatch(words)
     if found is None or int(found[2]) >= SLOTS:
         return None
-    return Redirection(int(found[2]), Node(found[3], int(found[4])), lasting=found[1] == "MOVED")
+    return Redirection(int(found[2]), Node(found[3] or asked.host, int(found[4])), lasting=found[1] == "MOVED")
 
 
 def passing(words: str) -> bool:
     """Whether an error is one of a moment in which a shard changes: another try, a little later, may be answered."""
     return words.startswith(PASSING)
+
+
+def unsettled(words: str) -> bool:
+    """Whether an error says that the keys are elsewhere, on their way, or have nobody to answer for them just now."""
+    return passing(words) or REDIRECTION.fullmatch(words) is not None

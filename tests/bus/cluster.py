@@ -34,6 +34,13 @@ class Member:
     def __call__(self, *command: Any) -> Any:
         return self._client.execute_command(*command)
 
+    def asking(self, *command: Any) -> Any:
+        """Asks for a key that came before its slot."""
+        line = self._client.pipeline(transaction=False)
+        line.execute_command("ASKING")
+        line.execute_command(*command)
+        return line.execute()[1]
+
     @property
     def id(self) -> str:
         return str(self("CLUSTER", "MYID").decode())
@@ -86,12 +93,27 @@ class Cluster:
         source = self.owner(slot)
         if source is to:
             return
-        to("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
-        source("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id)
-        while keys := source("CLUSTER", "GETKEYSINSLOT", slot, KEYS_AT_ONCE):
-            source("MIGRATE", HOST, to.node.port, "", 0, MIGRATE_MS, "KEYS", *keys)
+        self.open(slot, to)
+        self.carry(slot, to)
+        self.close_at(slot, to)
+
+    def close_at(self, slot: int, to: Member) -> None:
+        """Ends the move of a slot whose keys have gone."""
+        source = self.owner(slot)
         for member in (to, source, *(each for each in self.masters() if each not in (to, source))):
             member("CLUSTER", "SETSLOT", slot, "NODE", to.id)
+
+    def open(self, slot: int, to: Member) -> None:
+        """Begins to move a slot: its keys are all where they were."""
+        source = self.owner(slot)
+        to("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
+        source("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id)
+
+    def carry(self, slot: int, to: Member) -> None:
+        """Moves the keys of a slot that was opened, which stays where it is."""
+        source = self.owner(slot)
+        while keys := source("CLUSTER", "GETKEYSINSLOT", slot, KEYS_AT_ONCE):
+            source("MIGRATE", HOST, to.node.port, "", 0, MIGRATE_MS, "KEYS", *keys)
 
     def settled(self, replicas: int = 0) -> bool:
         """Whether every node that runs sees every slot served, the same masters, and as many replicas of each."""

@@ -7,6 +7,9 @@ from feed.bus.reading import Batch, Hole
 from feed.core.streams import Position, Stream
 from feed.core.ticks import Gap, Tick
 
+# Of each stream, in the message of a test that fails.
+SHOWN = 20
+
 
 class Ear:
     """Per stream, everything in order: ("open", position), (seq, venue id), ("gap", first, last), ("epoch", seq)."""
@@ -27,7 +30,8 @@ class Ear:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"never: {what}; heard {self.heard}") from None
+            last = {stream: said[-SHOWN:] for stream, said in self.heard.items()}
+            raise AssertionError(f"never: {what}; heard last {last}") from None
 
     def ids(self, stream: Stream) -> list[int]:
         """Venue ids of the stream's ticks, in the order in which they came."""

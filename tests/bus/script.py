@@ -60,10 +60,10 @@ class Script:
         for tick_id in ids:
             ticks += [tick_id, int(at_s * SECOND_US), msgpack.packb(("x", str(tick_id)))]
         reply = self.redis.eval(
-            SCRIPT, 3, names.log_key(self.stream), names.meta_key(self.stream), names.channel(self.stream),
+            SCRIPT, 2, names.log_key(self.stream), names.meta_key(self.stream),
             self.run_id, epoch, worker, number, life, prev, flags, cause, floor, floor_id, trim, max_ticks,
             30 * SECOND_US, pack_int(1_700_000_000_000_000_001), pack_int(7), "PUBLISH", stood_at, floor_epoch, began,
-            *ticks,
+            names.channel(self.stream), *ticks,
         )  # fmt: skip
         return [part.decode() if isinstance(part, bytes) else part for part in reply]
 

@@ -17,6 +17,8 @@ from tests.bus.test_flow import Bus, running, trade
 
 STREAMS = [Stream("t", "trades", f"S{number}") for number in range(12)]
 PATIENCE_S = 30.0
+# Each stream trades so often.
+PACE_S = 0.005
 
 
 @pytest.fixture(params=["valkey", "redis"])
@@ -40,7 +42,7 @@ class Market:
             self.last += 1
             for stream in STREAMS:
                 self._bus.publisher.offer(trade(stream.symbol, self.last, time.time_ns()))
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(PACE_S)
 
     async def ends(self, task: "asyncio.Task[None]") -> None:
         self._stop.set()

