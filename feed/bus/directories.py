@@ -48,8 +48,8 @@ class Directories:
         return feed is not None
 
     async def read(self, calls: Link, now: float) -> None:
-        """Reads those that may have changed by monotonic time `now`, but for those on their way to another master, which
-        the next call tries again. Raises BusDown, and BusRefused."""
+        """Reads those that may have changed by monotonic time `now`, but for those on their way to another master,
+        which the next call tries again. Raises BusDown, and BusRefused."""
         if now >= self._due:
             self._stale.update(self._feeds.values())
             self._due = now + DIRECTORY_S

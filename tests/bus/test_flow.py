@@ -11,14 +11,11 @@ import redis
 from feed.bus import names
 from feed.bus.embedded import EmbeddedServer, ask, servers
 from feed.bus.publisher import Publisher
-from feed.bus.reader import Reader
-from feed.bus.reading import Reading
 from feed.bus.store import Store
 from feed.bus.subscriber import Subscriber
 from feed.core.streams import START, Position, Stream
 from feed.core.ticks import Bar, Quote, Trade
 from feed.settings import Values
-from tests.bus import alone
 from tests.bus.ear import Ear
 from tests.bus.script import Script
 
@@ -137,36 +134,6 @@ def test_what_was_unwanted_is_silent_and_can_be_wanted_again(redis_url: str) -> 
         await bus.ear.until(lambda: 4 in bus.ear.ids(A), "a tick after opening again")
 
     flow(redis_url, body)
-
-
-def test_a_stream_wanted_anew_while_others_are_subscribed_is_subscribed_anew() -> None:
-    class Slow:
-        """A connection that is busy just when a client goes and another comes."""
-
-        def __init__(self, reader: Reader) -> None:
-            self.reader = reader
-            self.sent: list[tuple[str, ...]] = []
-
-        async def send(self, command: str, *channels: bytes) -> None:
-            self.sent.append((command, *(channel.decode() for channel in channels)))
-            if len(self.sent) == 2:
-                self.reader.unwant(names.channel(A).encode())
-                want(self.reader, A)
-
-    def want(reader: Reader, stream: Stream) -> None:
-        reader.want(names.channel(stream).encode(), Reading(stream, None))
-
-    async def main() -> None:
-        one = alone.reader(Ear())
-        slow = Slow(one)
-        want(one, A)
-        await one._subscribe(slow)  # type: ignore[arg-type]
-        want(one, B)
-        await one._subscribe(slow)  # type: ignore[arg-type]
-        await one._subscribe(slow)  # type: ignore[arg-type]
-        assert slow.sent[1:] == [("SUBSCRIBE", names.channel(B)), ("SUBSCRIBE", names.channel(A))]
-
-    asyncio.run(main())
 
 
 def test_the_directory_knows_each_stream_before_its_first_tick(redis_url: str) -> None:

@@ -130,6 +130,16 @@ def move_a_slot(real: Cluster, stream: int) -> Step:
     return breaks, lambda: None
 
 
+def leave_a_slot_open(real: Cluster, stream: int) -> list[Step]:
+    """First with its keys where they were, then without them."""
+    slot = slot_of(names.channel(STREAMS[stream]))
+    to = next(member for member in real.masters() if member is not real.owner(slot))
+    return [
+        (lambda: real.open(slot, to), lambda: None),
+        (lambda: real.carry(slot, to), lambda: real.close_at(slot, to)),
+    ]
+
+
 def kill_what_sentinels_watch(found: Watched) -> Step:
     def breaks() -> None:
         master = found.master()
@@ -145,9 +155,14 @@ def test_a_cluster_whose_masters_die_and_whose_slots_move(binary: Path, request:
     with cluster(binary) as real:
         moved = cost(real.url, [move_a_slot(real, stream) for stream in (*range(12), *range(12))])
     with cluster(binary) as real:
+        left = cost(real.url, [step for stream in range(12) for step in leave_a_slot_open(real, stream)])
+    with cluster(binary) as real:
         died = cost(real.url, [kill_a_master(real, stream) for stream in (0, 3, 6)])
-    print(f"\n{HEAD}\n{moved.row(server, 'slot moved')}\n{died.row(server, 'master kill -9')}")
+    full, empty = (left._replace(recoveries=left.recoveries[at::2]) for at in (0, 1))
+    print(f"\n{HEAD}\n{moved.row(server, 'slot moved')}\n{full.row(server, 'slot left open, its keys still there')}")
+    print(f"{empty.row(server, 'slot left open, its keys gone')}\n{died.row(server, 'master kill -9')}")
     assert (moved.missing, moved.gaps, moved.unexplained, died.unexplained) == (0, 0, 0, 0)
+    assert (left.missing, left.gaps, left.unexplained) == (0, 0, 0)
 
 
 def test_a_master_that_sentinels_watch_dies(binary: Path, request: pytest.FixtureRequest) -> None:

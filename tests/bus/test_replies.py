@@ -139,13 +139,26 @@ def test_pushes_of_one_read_are_taken_together() -> None:
     following(body)
 
 
-def test_a_refused_subscription_is_raised_after_the_pushes_before_it() -> None:
+def test_a_refused_subscription_is_raised_after_the_pushes_that_came_with_it() -> None:
     async def body(replies: Replies, wire: Wire, got: list[Any], task: asyncio.Task[None]) -> None:
         replies.data_received(encoded(push(b"a", b"1")) + b"-NOPERM no\r\n" + encoded(push(b"a", b"2")))
         with pytest.raises(BusRefused, match="NOPERM no"):
             await task
-        assert got == [[push(b"a", b"1")]]
+        assert got == [[push(b"a", b"1"), push(b"a", b"2")]]
         assert wire.done == ["abort"]
+
+    following(body)
+
+
+def test_whoever_takes_refusals_too_goes_on() -> None:
+    async def body(replies: Replies, wire: Wire, got: list[Any], task: asyncio.Task[None]) -> None:
+        refused: list[str] = []
+        replies.follow(got.append, lambda refusal: refused.append(str(refusal)))
+        replies.data_received(b"-MOVED 7 :1\r\n" + encoded(push(b"a", b"1")))
+        assert got == [[push(b"a", b"1")]]
+        assert refused == ["MOVED 7 :1"]
+        assert wire.done == []
+        assert not task.done()
 
     following(body)
 

@@ -11,6 +11,7 @@ from tests.chaos.cluster_stage import ClusterStage
 PAUSES_S = (0.5, 5.0)
 DOWN_S = (0.1, 6.0)
 MOST_SLOTS = 300
+OPEN_S = (0.2, 3.0)
 
 
 def master_kill(stage: ClusterStage, chance: random.Random) -> str:
@@ -60,6 +61,21 @@ def slots_move(stage: ClusterStage, chance: random.Random) -> str:
     return f"{moved} slots"
 
 
+def slot_left_open(stage: ClusterStage, chance: random.Random) -> str:
+    """A stream's slot stays open for a while before its keys go, and after they went: whoever moves it has died."""
+    slot = stage.slot_of_a_stream(chance)
+    source = stage.nodes.owner(slot)
+    to = chance.choice([member for member in stage.nodes.masters() if member is not source])
+    before_s, after_s = chance.uniform(*OPEN_S), chance.uniform(*OPEN_S)
+    stage.nodes.open(slot, to)
+    time.sleep(before_s)
+    stage.nodes.carry(slot, to)
+    time.sleep(after_s)
+    stage.nodes.close_at(slot, to)
+    stage.nodes.wait(replicas=1)
+    return f"{slot} for {before_s:.1f} s with its keys, and {after_s:.1f} s without them"
+
+
 def everything_killed(stage: ClusterStage, chance: random.Random) -> str:
     """All nodes lose power at once, and come back with nothing: none of them saves."""
     down_s = chance.uniform(0.1, 2.0)
@@ -78,6 +94,7 @@ FAULTS = {
     "master paused": master_pause,
     "failover by hand": failover,
     "slots moved": slots_move,
+    "slot left open": slot_left_open,
     "cluster kill -9": everything_killed,
     **{name: faults.FAULTS[name] for name in OTHERS},
 }
