@@ -106,17 +106,16 @@ class CatchingUp:
     async def _read_ahead(self, node: Node, readings: list[Reading]) -> None:
         """Reads logs where they are ahead of their slots. A fault of that master is none of this one."""
         assert self._others is not None
-        link = self._links.pop(node, None)
         try:
-            link = link or await self._others(node)
+            link = self._links.get(node)
+            if link is None:
+                link = self._links[node] = await self._others(node)
             await self._read(link, [reading for reading in readings if self._current(reading)], node)
         except BusDown as error:
             log.debug("log_ahead_unread", server=str(node), error=str(error))
             self._deferred.update(dict.fromkeys(readings))
-            if link is not None:
-                await link.close()
-            return
-        self._links[node] = link
+            if node in self._links:
+                await self._links.pop(node).close()
 
     def _caught(self, reading: Reading, answer: Sequence[Any], run_id: str, node: Node) -> None:
         if not self._current(reading):
