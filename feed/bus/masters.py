@@ -111,7 +111,7 @@ class Masters:
         now = time.monotonic()
         if not found.view.sound:
             if self._unsound.begins(found.trouble, now):
-                log.warning("redis_cluster_down", client=self._name, error=found.trouble)
+                log.warning("redis_cluster_lost", client=self._name, error=found.trouble)
         elif (away_s := self._unsound.ends(now)) is not None:
             log.info("redis_cluster_back", client=self._name, away_s=away_s)
 
