@@ -132,11 +132,15 @@ class Cluster:
             views.add(tuple(sorted((part[0], part[1], part[2][1], *sorted(r[1] for r in part[3:])) for part in parts)))
         return len(views) == 1
 
+    def _told(self) -> str:
+        """What each node says of all."""
+        return "\n\n".join(_answer(member, "CLUSTER", "NODES") for member in self.members if member.server.pid)
+
     def wait(self, replicas: int = 0, within_s: float = FORMED_WITHIN_S) -> None:
         """Until it is settled."""
         deadline = time.monotonic() + within_s
         while not self.settled(replicas):
-            assert time.monotonic() < deadline, "the cluster did not settle"
+            assert time.monotonic() < deadline, f"the cluster did not settle:\n{self._told()}"
             time.sleep(POLL_S)
 
 
@@ -192,6 +196,13 @@ def _synced(replicas: Sequence[Member]) -> None:
         while replica("ROLE")[3] != b"connected":
             assert time.monotonic() < deadline, "a replica does not get its master's data"
             time.sleep(POLL_S)
+
+
+def _answer(member: Member, *command: str) -> str:
+    try:
+        return f"{member.node}:\n{member(*command).decode()}"
+    except RedisError as error:
+        return f"{member.node}: {error}"
 
 
 def _says(member: Member, role: str) -> bool:
