@@ -13,6 +13,7 @@ from feed.gateway.drain import close_all, due, due_at_s
 from feed.settings import Drain
 from feed.wire.closing import Close
 from tests.gateway.gateway_stage import Stage, play, serving, until
+from tests.instant import InstantLoop
 
 valkey_alone = pytest.mark.parametrize("redis_server", ["valkey"], indirect=True)
 
@@ -44,24 +45,6 @@ def test_who_is_due_was_due_at_that_time_and_not_before(clients: int, window_s: 
     assert closed == 0 or due(clients, at_s * 0.999999, window_s) <= closed
 
 
-class Time(asyncio.SelectorEventLoop):
-    """A loop in which waiting takes no time."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        super().__init__()
-        select = self._selector.select
-
-        def jump(timeout: float | None = None) -> Any:
-            self.now += timeout or 0.0
-            return select(0)
-
-        self._selector.select = jump
-
-    def time(self) -> float:
-        return self.now
-
-
 class Guest:
     """A client that writes down when it was told what."""
 
@@ -84,7 +67,7 @@ class Guest:
 
 def let_go(guests: int, window_s: float, shuffle: Callable[[list[Any]], None]) -> list[tuple[float, str, int]]:
     book: list[tuple[float, str, int]] = []
-    with asyncio.Runner(loop_factory=Time) as runner:
+    with asyncio.Runner(loop_factory=InstantLoop) as runner:
         runner.run(close_all([Guest(name, book) for name in range(guests)], window_s, shuffle))
     return book
 
