@@ -14,6 +14,7 @@ from typing import Final
 
 from tests.bench.batches import batches
 from tests.bench.costs import US, Costs, Load, client_us, connection_kb, taken_in
+from tests.bench.masters import master_cpu, masters
 
 COMPRESSED_FROM: Final = 1.5  # messages in a frame, in the mean; one alone is left as it is
 HEADERS: Final = 70  # of Ethernet, IP, TCP and WebSocket around a frame
@@ -33,6 +34,8 @@ class Margins:
     """Half of a pod's limit, 1,536: in the rest waits what slow clients have not taken."""
     redis_cpu: float = 0.6
     """Of the one core that Redis works commands off with."""
+    redis_turn_s: float = 0.005
+    """How long a tick may wait in Redis for others to go with it."""
     redis_mb: float = 4_000.0
     """Of one master's logs: a snapshot may copy all of it."""
     drain_s: float = 10.0
@@ -106,8 +109,11 @@ def need(load: Load, costs: Costs = COSTS, margins: Margins = MARGINS) -> Need:
     clients = math.ceil(load.clients / gateways)
     # lists that nobody shares: some client of each gateway wants each stream
     readers = gateways
-    redis_cpu = load.ticks_per_s * (costs.redis_us + readers * costs.reader_us) * US
     redis_mb = load.ticks_per_s * load.history_s * costs.entry_bytes / 1e6 + load.symbols * costs.stream_kb / 1e3
+    shards = max(
+        masters(load.ticks_per_s, readers, margins.redis_turn_s, margins.redis_cpu, costs),
+        math.ceil(redis_mb / margins.redis_mb),
+    )
     seen = batches(load, clients, costs)
     per_frame = load.messages / seen.frames_per_s if seen.frames_per_s else 0.0
     return Need(
@@ -120,10 +126,10 @@ def need(load: Load, costs: Costs = COSTS, margins: Margins = MARGINS) -> Need:
         gateway_mb=costs.gateway_mb + clients * connection_kb(load, costs) / 1e3,
         deliveries_per_s=load.clients * load.messages,
         frames_per_s=load.clients * seen.frames_per_s,
-        shards=max(1, math.ceil(redis_cpu / margins.redis_cpu), math.ceil(redis_mb / margins.redis_mb)),
-        redis_cpu=redis_cpu,
+        shards=shards,
+        redis_cpu=master_cpu(load.ticks_per_s / shards, readers, margins.redis_turn_s, costs),
         redis_mb=redis_mb,
-        workers=2 * max(1, math.ceil(load.ticks_per_s * costs.publish_us * US / margins.gateway_cpu)),
+        workers=2 * max(1, math.ceil(load.ticks_per_s * costs.worker_us * US / margins.gateway_cpu)),
         clients_gbit=load.clients * mbit(load, seen.frames_per_s, costs) / 1e3,
         compressed_gbit=load.clients * mbit(load, seen.frames_per_s, costs, compression(per_frame)) / 1e3,
         bus_gbit=readers * load.ticks_per_s * costs.bus_bytes * 8 / 1e9,
@@ -155,7 +161,7 @@ def table(loads: Sequence[Load]) -> str:
         ),
         ("memory of each", [f"{one.gateway_mb:,.0f} MB" for one in needs]),
         ("reconnects a second while one is replaced", [f"{one.back_per_s:,.0f}" for one in needs]),
-        ("**Redis** masters, their CPU together", [f"{one.shards} ({one.redis_cpu:.2f} cores)" for one in needs]),
+        ("**Redis** masters, CPU that each needs", [f"{one.shards} ({one.redis_cpu:.0%})" for one in needs]),
         ("memory of the logs", [f"{one.redis_mb:,.0f} MB" for one in needs]),
         ("ingest workers, two a share", [f"{one.workers}" for one in needs]),
         ("to clients", [f"{one.clients_gbit:,.1f} Gbit/s" for one in needs]),
@@ -192,7 +198,10 @@ def main() -> None:
     loads = (
         EXAMPLES if "clients" not in given else (Load(**{"symbols": 500, "ticks_per_s": 5_000, "each": 20, **given}),)
     )
-    print(table(loads))
+    try:
+        print(table(loads))
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -25,12 +25,16 @@ class Costs:
     """A flush, whatever is in it, where there are at most some hundred a second: two clients, 50 to 400 ticks/s."""
     intake_us: float = 7.45
     """A tick that a gateway reads, judges, encodes and keeps: `intake`."""
-    publish_us: float = 6.7
-    """A tick that a worker publishes, twenty in a call: `publish`."""
-    redis_us: float = 32.0
+    worker_us: float = 47.0
+    """A tick that a worker reads and publishes, one in a call, thousands a second: `tests.bench.worker_cost`."""
+    redis_us: float = 49.0
     """A tick that a cluster's master with a replica appends and publishes, one in a call, as most come: sizing."""
-    reader_us: float = 0.7
-    """More for each gateway that reads the stream: sizing."""
+    duplicate_us: float = 17.0
+    """The same tick from the share's other worker, which Redis leaves out: sizing."""
+    reader_write_us: float = 7.0
+    """A write of Redis to one gateway, on loopback, where it is the reading side's as well: sizing."""
+    reader_us: float = 0.3
+    """Each message in it: sizing."""
     connection_kb: float = 20.0
     """A client's memory: `crowd`."""
     own_kb: float = 11.0

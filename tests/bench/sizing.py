@@ -5,9 +5,7 @@ python -m tests.bench.sizing [--seconds 2] [--rounds 3] [--server valkey]
 
 import argparse
 import asyncio
-import socket
 import statistics
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,19 +15,16 @@ import redis
 
 from feed.bench.cpu import Cores
 from feed.bench.fanout import start_publisher
-from feed.bench.made import symbols
-from feed.bench.scenarios import Scenario
 from feed.bench.stage import Stage
 from feed.bus.embedded import HOST, EmbeddedServer, servers
-from feed.bus.names import channel, log_key
-from feed.core.streams import Stream
+from feed.bus.names import log_key
+from tests.bench.masters import turn_s
+from tests.bench.peers import twice
+from tests.bench.readers import ALONE, SCENARIO, STREAMS, SYMBOLS, reading, turns
 from tests.bus.cluster import cluster
 
-SYMBOLS: Final = 100
-SCENARIO: Final = Scenario("sizing", "", symbols=SYMBOLS)
-STREAMS: Final = [Stream("sim", "trades", name) for name in symbols(SYMBOLS)]
-CHANNELS: Final = [channel(each) for each in STREAMS]
-READ_BYTES: Final = 1 << 20
+READERS: Final = (50, 200)
+PACES: Final = (200, 1_000, 4_000)
 
 
 class Case(NamedTuple):
@@ -49,6 +44,8 @@ CASES: Final = (
     Case("one tick a call, one reader", readers=1),
     Case("one tick a call, two readers", readers=2),
     Case("one tick a call, five readers", readers=5),
+    Case("one tick a call, fifty readers", readers=50),
+    Case("one tick a call, two hundred readers", readers=200),
     Case("twenty ticks a call, five readers", 20, readers=5),
     Case("one tick a call, a replica", replica=True),
     Case("one tick a call, three masters", cluster=True),
@@ -63,31 +60,6 @@ class Cost(NamedTuple):
     redis_us: float
     worker_us: float
     ticks_per_s: float
-
-
-@contextmanager
-def reading(port: int, readers: int) -> Iterator[None]:
-    """So many connections that read every stream, as gateways do, but throw it away: only Redis' side is measured."""
-    command = b"SUBSCRIBE " + b" ".join(each.encode() for each in CHANNELS) + b"\r\n"
-    sockets = [socket.create_connection((HOST, port)) for _ in range(readers)]
-
-    def read(connection: socket.socket) -> None:
-        while connection.recv(READ_BYTES):
-            pass
-
-    threads = [threading.Thread(target=read, args=(each,)) for each in sockets]
-    for each, thread in zip(sockets, threads, strict=True):
-        each.sendall(command)
-        thread.start()
-    try:
-        yield
-    finally:
-        for each in sockets:
-            each.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join()
-        for each in sockets:
-            each.close()
 
 
 @contextmanager
@@ -160,6 +132,21 @@ def row(case: Case, costs: Sequence[Cost]) -> str:
     return f"| {case.what} | {' | '.join(cells)} | {came:,.0f} | {a_core:,.0f} |"
 
 
+def _print_turns(binary: Path, seconds: float) -> None:
+    print(
+        "\n| gateways that read | ticks a second | of a core | messages in a write "
+        "| a turn of Redis' loop, ms: predicted, seen |\n|---|---|---|---|---|"
+    )
+    for readers in READERS:
+        for found in asyncio.run(turns(binary, readers, PACES, seconds)):
+            expected = turn_s(found.ticks_per_s, readers, ALONE) * 1e3
+            print(
+                f"| {readers} | {found.ticks_per_s:,.0f} | {found.cpu:.0%} | {found.messages_a_write(readers):.1f} "
+                f"| {expected:.1f}, {found.turn_s * 1e3:.1f} |",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a tick costs Redis.")
     parser.add_argument("--seconds", type=float, default=2.0)
@@ -174,6 +161,13 @@ def main() -> None:
     )
     for case in CASES:
         print(row(case, asyncio.run(cost_of(case, binary, asked.seconds, asked.rounds))), flush=True)
+    print("\n| a tick that two workers publish | Redis for the first, us | for the second |\n|---|---|---|")
+    for ticks_a_call, what in ((1, "one in a call"), (20, "twenty in a call")):
+        rounds = twice(binary, ticks_a_call, asked.rounds)
+        first, second = (statistics.median(each[at] for each in rounds) for at in (0, 1))
+        print(f"| {what} | {first:.1f} | {second:.1f} |", flush=True)
+    if asked.server == "valkey":  # Redis 7.0 does not count its turns
+        _print_turns(binary, asked.seconds)
     memory = asyncio.run(memory_of(binary))
     each = ", ".join(f"{taken:.0f} where it has {many:,}" for many, taken in memory.entries.items())
     print(f"\na stream with one tick takes {memory.stream:,.0f} bytes; a tick in a log {each} and more")

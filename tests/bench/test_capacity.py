@@ -1,5 +1,6 @@
 """The capacity plan: its arithmetic by tables, its costs as the documents have them, real gateways that keep to it."""
 
+import asyncio
 import math
 import random
 import re
@@ -8,11 +9,14 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from feed.bus.embedded import servers
 from feed.wire.deflate import compressed
 from feed.wire.frames import TEXT, frame
 from tests.bench.capacity import EXAMPLES, Margins, compression, gateway_cpu, most_clients, need, table
 from tests.bench.capacity_run import BAND, HEAD, SELECTIONS, points
 from tests.bench.costs import Costs, Load, client_us, taken_in
+from tests.bench.masters import master_cpu, masters, turn_s
+from tests.bench.readers import ALONE, turns
 from tests.data import ROOT
 
 LOAD = Load(clients=100_000, symbols=500, ticks_per_s=5_000, each=20)
@@ -75,10 +79,48 @@ def test_more_ticks_than_a_gateway_may_read_are_said_to_be() -> None:
 
 
 def test_redis_is_divided_by_what_its_gateways_read() -> None:
-    few, many = need(replace(LOAD, clients=1_000)), need(replace(LOAD, clients=1_000_000))
+    few, many = need(replace(LOAD, clients=1_000)), need(replace(LOAD, clients=180_000))
     assert few.shards == 1
+    assert few.redis_cpu < many.redis_cpu <= Margins().redis_cpu
     assert many.shards > 10
-    assert many.redis_cpu / many.shards <= Margins().redis_cpu
+
+
+def test_more_gateways_than_a_master_may_write_to_are_said_to_be() -> None:
+    with pytest.raises(ValueError, match="gateways are more than a master may write to each 5 ms"):
+        need(replace(LOAD, clients=1_000_000))
+
+
+COSTS = Costs(redis_us=40.0, duplicate_us=10.0, reader_write_us=10.0, reader_us=0.5)
+
+
+@pytest.mark.parametrize(
+    ("ticks_per_s", "readers", "expected"),
+    [
+        (0, 100, 0.001),  # each of them once
+        (5_000, 100, 0.002),  # half of its time goes by for what is in the writes
+        (9_000, 100, 0.01),
+    ],
+)
+def test_turns_grow_with_what_they_have_to_write(ticks_per_s: float, readers: int, expected: float) -> None:
+    assert turn_s(ticks_per_s, readers, COSTS) == pytest.approx(expected)
+
+
+def test_with_turns_as_long_as_they_need_be_a_master_takes_all_of_its_core() -> None:
+    turn = turn_s(5_000, 100, COSTS)
+    assert master_cpu(5_000, 100, turn, COSTS) == pytest.approx(1.0)
+    assert master_cpu(5_000, 100, 2 * turn, COSTS) == pytest.approx(0.75)
+
+
+def test_a_master_without_time_left_is_said_to_be() -> None:
+    with pytest.raises(ValueError, match="more than a master can do"):
+        turn_s(10_000, 100, COSTS)
+
+
+@pytest.mark.parametrize(("ticks_per_s", "expected"), [(0, 1), (3_000, 1), (4_000, 1), (4_001, 2), (8_001, 3)])
+def test_there_are_masters_enough_and_not_one_more(ticks_per_s: float, expected: int) -> None:
+    found = masters(ticks_per_s, 100, 0.005, 0.6, COSTS)
+    assert found == expected
+    assert master_cpu(ticks_per_s / found, 100, 0.005, COSTS) <= 0.6 + 1e-9
 
 
 def test_costs_are_those_that_the_readme_tells() -> None:
@@ -88,9 +130,6 @@ def test_costs_are_those_that_the_readme_tells() -> None:
     assert float(told["hot"]) == costs.write_us
     assert float(told["crowd"]) == pytest.approx(costs.cold_us, abs=0.5)
     assert float(told["tls"]) - float(told["hot"]) == pytest.approx(costs.tls_us)
-    published = re.search(r"publishes ([\d,]+) ticks a second", text)
-    assert published
-    assert 1e6 / float(published[1].replace(",", "")) == pytest.approx(costs.publish_us, rel=0.01)
     idle = re.search(r"idle connection takes (\d+) kB, over TLS (\d+) kB", text)
     assert idle
     assert [int(kb) for kb in idle.groups()] == [costs.connection_kb, costs.connection_kb + costs.tls_kb]
@@ -142,3 +181,13 @@ def test_real_gateways_take_what_is_predicted() -> None:
         print(point.row())
         assert point.came > 0.99
         assert BAND[0] < point.ratio < BAND[1]
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(120)
+def test_a_real_redis_writes_to_its_readers_in_turns_as_long_as_predicted() -> None:
+    for found in asyncio.run(turns(servers()["valkey"], 200, (200, 1_000), 2.0)):
+        expected = turn_s(found.ticks_per_s, 200, ALONE)
+        print(f"{found}: {expected:.4f} s expected")
+        assert BAND[0] < expected / found.turn_s < BAND[1]
+    assert found.messages_a_write(200) > 1.2, "what came meanwhile goes in one write"
