@@ -1,5 +1,6 @@
 """Prometheus' rules: promtool's own checks and their unit tests, and that each says all that whoever is woken needs."""
 
+import functools
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,11 @@ def promtool(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def unit_tests() -> list[dict[str, Any]]:
-    return [test for path in TESTS for test in yaml.safe_load(path.read_text())["tests"]]
-
-
+@functools.cache
 def unit_tested() -> dict[str, list[bool]]:
     """Of each alert, of each of its unit tests whether it fires there."""
     found: dict[str, list[bool]] = {}
-    for test in unit_tests():
+    for test in (test for path in TESTS for test in yaml.safe_load(path.read_text())["tests"]):
         for case in test.get("alert_rule_test", []):
             found.setdefault(case["alertname"], []).append(bool(case["exp_alerts"]))
     return found
