@@ -2,15 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
-from feed.cli.options import Misused, Refused, configured, knob, log_format, log_level, redis_url, variable
-from feed.cli.serving import announce, beside, binding, living, measured, serve, url
+from feed.cli.options import Misused, configured, knob, log_format, log_level, redis_url, variable
+from feed.cli.serving import announce, beside, binding, living, measured, serve, url, usable
 
 if TYPE_CHECKING:
     from feed.settings import Values
@@ -150,15 +149,6 @@ def refuse_public(values: "Values", origin: str) -> None:
 def scheme(values: "Values") -> str:
     """What a gateway's address begins with."""
     return "https" if values.gateway.tls_cert else "http"
-
-
-@contextmanager
-def usable() -> Iterator[None]:
-    """Around the reading of certificates and keys: raises Refused with the line that says what is wrong."""
-    try:
-        yield
-    except ValueError as error:
-        raise Refused(str(error)) from error
 
 
 def warn(settings: "Settings") -> None:

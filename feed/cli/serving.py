@@ -107,3 +107,12 @@ def url(host: str, port: int, scheme: str = "http") -> str:
 def announce(line: str) -> None:
     """The one line on stdout that says a server is ready."""
     click.echo(f"feed {line}")
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """Around the reading of certificates and keys: raises Refused with the line that says what is wrong."""
+    try:
+        yield
+    except ValueError as error:
+        raise Refused(str(error)) from error

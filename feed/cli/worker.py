@@ -9,10 +9,9 @@ from typing import Final
 import structlog
 from prometheus_client import REGISTRY
 
-from feed.cli.gateway import usable
 from feed.cli.options import Refused
 from feed.cli.reports import ASK, MOST_ASKED, STOP, Listening, Refusal, Report, pack
-from feed.cli.serving import binding, living, measured, serve
+from feed.cli.serving import binding, living, measured, serve, usable
 from feed.exposition import snapshot
 from feed.gateway.server import Gateway
 from feed.lifecycle import collect_rarely, report_faults
