@@ -84,8 +84,11 @@ def environment(service: Service) -> dict[str, str]:
 SERVICES: Final = services()
 # Those that do something before the others start, and end.
 ONCE: Final = {"setup", "check"}
+# The service that builds feed's image, for all that run it.
+BUILT_BY: Final = "setup"
+IMAGE: Final = SERVICES[BUILT_BY]["image"]
 # Those that run feed and stay.
-FEED: Final = sorted(name for name, service in SERVICES.items() if "build" in service and name not in ONCE)
+FEED: Final = sorted(name for name, service in SERVICES.items() if service["image"] == IMAGE and name not in ONCE)
 GATEWAYS: Final = [name for name in FEED if name.startswith("gateway")]
 # What public.yaml asks for.
 GIVEN: Final = {"PUBLIC_NAME": "feed.example.com", "TLS_PEM": "tls.pem"}

@@ -23,7 +23,7 @@ from typing import Final, Self
 
 from feed.bus.embedded import servers
 from feed.lifecycle import dies_with_parent
-from tests.deploy.composed import COMPOSE, ROOT, Service, environment, mounts, seconds, services
+from tests.deploy.composed import COMPOSE, IMAGE, ROOT, Service, environment, mounts, seconds, services
 
 LAST_WORDS: Final = 2_000
 PLAYED: Final = {"setup", "check", "redis", "ingest-sim", "ingest-binance-1", "ingest-binance-2", "gateway-1",
@@ -124,7 +124,7 @@ class Native:
 
     def _command(self, name: str) -> list[str]:
         service = self.services[name]
-        if "build" in service:
+        if service["image"] == IMAGE:
             entrypoint = service.get("entrypoint", ["dumb-init", "--", "python3", "-m", "feed"])
             command = [sys.executable, *entrypoint[entrypoint.index("python3") + 1 :], *service["command"]]
         elif name == "prometheus":

@@ -19,6 +19,7 @@ from feed.settings.sources import variable
 from feed.settings.words import knobs
 from tests.deploy import recipe
 from tests.deploy.composed import (
+    BUILT_BY,
     COMPOSE,
     DEPLOY,
     FEED,
@@ -204,11 +205,14 @@ def test_what_is_named_is_there(files: tuple[Path, ...]) -> None:
             assert (COMPOSE.parent / what).exists() if what.startswith(".") else what in whole["volumes"], what
 
 
-def test_its_image_is_built_by_the_dockerfile() -> None:
-    for name in [*FEED, *ONCE]:
-        build = SERVICES[name]["build"]
-        assert (COMPOSE.parent / build["context"] / build["dockerfile"]).samefile(recipe.DOCKERFILE)
-        assert all(recipe.argument(argument) == value for argument, value in build["args"].items())
+def test_its_image_is_built_by_the_dockerfile_and_once() -> None:
+    # Compose builds all at once, and two builds may not give one image the same name
+    assert [name for name, service in SERVICES.items() if "build" in service] == [BUILT_BY]
+    build = SERVICES[BUILT_BY]["build"]
+    assert (COMPOSE.parent / build["context"] / build["dockerfile"]).samefile(recipe.DOCKERFILE)
+    assert all(recipe.argument(argument) == value for argument, value in build["args"].items())
+    # who would ask a registry for it would get somebody else's
+    assert {name for name, service in SERVICES.items() if service.get("pull_policy") == "never"} == {*FEED, *ONCE}
 
 
 # Grafana
