@@ -71,6 +71,12 @@ def test_the_table_has_every_variable_and_its_default() -> None:
     assert set(re.findall(r"\$\{(\w+):\?", PUBLIC.read_text())) == GIVEN.keys()
 
 
+def test_the_file_of_variables_is_where_compose_looks_for_it() -> None:
+    # beside the first file that -f names, wherever the command is given
+    told = re.findall(r"`([\w./]*\.env)`", GUIDE)
+    assert [ROOT / path for path in told] == [COMPOSE.parent / ".env"]
+
+
 def test_addresses_are_those_that_are_published() -> None:
     published = {port.split(":")[1] for service in SERVICES.values() for port in service.get("ports", [])}
     spoken = set(re.findall(r"(?:https?|wss)://localhost:(\d+)", GUIDE))
