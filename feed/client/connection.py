@@ -65,7 +65,9 @@ class Connection:
             raise Ended(f"silent for {SILENCE_S:.0f} s") from error
         if frame.type is aiohttp.WSMsgType.BINARY or frame.type is aiohttp.WSMsgType.TEXT:
             return messages_of(frame.data, self._encoding), len(frame.data)
-        code = self._ws.close_code or aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+        # the frame's own: aiohttp forgets it where its answer finds nobody, as behind a proxy that closes at once
+        told = frame.data if frame.type is aiohttp.WSMsgType.CLOSE else self._ws.close_code
+        code = told or aiohttp.WSCloseCode.ABNORMAL_CLOSURE
         if code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE:
             raise Ended("cut off", int(code))
         reason = frame.extra if isinstance(frame.extra, str) else ""

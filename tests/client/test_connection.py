@@ -175,6 +175,28 @@ def test_a_connection_that_breaks_off_is_lost() -> None:
     asyncio.run(main())
 
 
+def test_who_closes_and_is_gone_at_once_is_heard_nevertheless() -> None:
+    asked = asyncio.Event()
+
+    async def serving(connection: ServerConnection) -> None:
+        await take(connection)
+        await asked.wait()
+        connection.transport.write(b"\x88\x02" + (1012).to_bytes(2))
+        connection.transport.close()
+
+    async def main() -> None:
+        async with another(serving) as address, Client(address) as client:
+            await client.subscribe(trades=["AAPL"])
+            assert client._connection is not None
+            ws = client._connection._ws
+            asked.set()
+            await until(lambda: ws.get_extra_info("peername") is None)  # nobody is left to answer
+            lost = await one(client, Lost)
+            assert (lost.why, lost.code) == ("closed with 1012", 1012)
+
+    asyncio.run(main())
+
+
 def test_headers_go_into_the_handshake() -> None:
     seen: list[str] = []
 

@@ -11,9 +11,11 @@ from click import Context
 
 from feed.cli import main
 from feed.cli.key import key
+from feed.client.client import DRAINED_S
 from feed.settings import Values
 from feed.settings.sources import variable
 from feed.settings.words import knobs
+from feed.wire.closing import Close
 from tests.deploy.composed import COMPOSE, DEPLOY, FEED, GIVEN, ONCE, PUBLIC, ROOT, SERVICES
 
 GUIDE = (DEPLOY / "README.md").read_text().partition("\n## Compose\n")[2].partition("\n## ")[0]
@@ -90,6 +92,11 @@ def test_how_many_it_speaks_of() -> None:
     assert len(lasting) == NUMBERS["Nine"]
     targets = re.findall(r"targets> has (\w+)\s+targets", GUIDE)
     assert [NUMBERS[each] for each in targets] == [len(FEED) + 1]
+
+
+def test_what_a_client_says_of_a_gateway_that_stops() -> None:
+    delays = re.findall(rf"`closed with {int(Close.DRAIN)}; reconnecting in ([\d.]+) s`", GUIDE)
+    assert [float(delay) <= DRAINED_S for delay in delays] == [True]
 
 
 def test_versions_are_those_that_compose_yaml_asks_for() -> None:
