@@ -107,6 +107,11 @@ def test_who_opens_it_to_others_asks_them_for_keys(monkeypatch: pytest.MonkeyPat
     assert list(composition(COMPOSE, PUBLIC, variables=GIVEN)["secrets"]) == public["proxy"]["secrets"] == ["tls.pem"]
 
 
+def test_it_is_not_opened_by_a_command_that_names_one_file() -> None:
+    # whose gateways, which ask nobody for a key, would take the place of those behind the open proxy
+    assert composition()["name"] != composition(COMPOSE, PUBLIC, variables=GIVEN)["name"]
+
+
 @pytest.mark.parametrize("lacking", sorted(GIVEN))
 def test_it_is_not_opened_by_half(lacking: str) -> None:
     with pytest.raises(Lacking, match=lacking):
