@@ -104,6 +104,16 @@ def test_versions_are_those_that_compose_yaml_asks_for() -> None:
     assert re.findall(r"Docker (\d+) or later with Compose ([\d.]+)", GUIDE) == [asked[0][::-1]]
 
 
+@pytest.mark.parametrize("heading", ["Settings", "A new version, without a stop"])
+def test_what_changes_is_looked_at_before_a_container_is_made_anew(heading: str) -> None:
+    # `up` ends the containers that it replaces before it starts any, and so before `check` has looked
+    section = GUIDE.partition(f"### {heading}\n")[2].partition("\n### ")[0]
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", section, re.DOTALL) for line in block.splitlines()]
+    verbs = [verb for line in commands for verb in re.findall(r"compose\.yaml (\w+)", line) if verb != "build"]
+    assert verbs[0] == "run"
+    assert "run --rm check" in section
+
+
 def test_a_wrong_setting_is_named_as_it_says() -> None:
     (told,) = re.findall(r"`(feed: FEED_[^`]+)`", GUIDE)
     name, value = re.findall(r'(FEED_\w+) = "(\w+)"', told)[0]
