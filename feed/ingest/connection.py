@@ -110,7 +110,7 @@ class Connection:
             while True:
                 message = await ws.receive()
                 if message.type is not WSMsgType.TEXT and message.type is not WSMsgType.BINARY:
-                    return _ended(message, ws.close_code)
+                    return _ended(message)
                 self._received.append((time.time_ns(), message.data))
                 self._arrived.set()
         finally:
@@ -136,9 +136,10 @@ class Connection:
             return Ended(ends.reason, ends.detail)
 
 
-def _ended(message: Any, close_code: int | None) -> Ended:
+def _ended(message: Any) -> Ended:
     if message.type is WSMsgType.CLOSE:
-        return Ended("closed", f"close code {close_code} {message.extra or ''}".rstrip())
+        # the frame's own code: aiohttp's is 1006 where a venue was gone before it was answered
+        return Ended("closed", f"close code {message.data} {message.extra or ''}".rstrip())
     if message.type is not WSMsgType.ERROR:
         return Ended("lost", "the connection broke without a close frame")
     error = message.data
