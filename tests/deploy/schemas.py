@@ -1,7 +1,8 @@
 """Custom resources' shapes, as far as they are used here: a field that their definitions don't have is refused.
 
 Of the Prometheus operator's API reference (monitoring.coreos.com/v1), the Gateway API's (gateway.networking.k8s.io/v1,
-standard channel) and the External Secrets operator's (external-secrets.io/v1).
+standard channel), the External Secrets operator's (external-secrets.io/v1) and Envoy Gateway's
+(gateway.envoyproxy.io/v1alpha1).
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -212,12 +213,68 @@ class ExternalSecret(Object):
     spec: ExternalSecretSpec
 
 
+class PolicyTarget(Shape):
+    group: Literal["gateway.networking.k8s.io"]
+    kind: Literal["Gateway", "HTTPRoute"]
+    name: Name
+
+
+Limit = Annotated[int, Field(ge=0, le=4_294_967_295)]
+
+
+class CircuitBreaker(Shape):
+    max_connections: Limit
+    max_parallel_requests: Limit
+    max_pending_requests: Limit
+
+
+class BackendTrafficPolicySpec(Shape):
+    target_refs: Annotated[list[PolicyTarget], Field(min_length=1)]
+    circuit_breaker: CircuitBreaker
+
+
+class BackendTrafficPolicy(Object):
+    api_version: Literal["gateway.envoyproxy.io/v1alpha1"]
+    kind: Literal["BackendTrafficPolicy"]
+    spec: BackendTrafficPolicySpec
+
+
+class ClientHttpTimeout(Shape):
+    stream_idle_timeout: RouteTime
+
+
+class ClientTimeout(Shape):
+    http: ClientHttpTimeout
+
+
+class EarlyHeaders(Shape):
+    remove: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]]
+
+
+class HeaderSettings(Shape):
+    early_request_headers: EarlyHeaders
+
+
+class ClientTrafficPolicySpec(Shape):
+    target_refs: Annotated[list[PolicyTarget], Field(min_length=1)]
+    timeout: ClientTimeout
+    headers: HeaderSettings
+
+
+class ClientTrafficPolicy(Object):
+    api_version: Literal["gateway.envoyproxy.io/v1alpha1"]
+    kind: Literal["ClientTrafficPolicy"]
+    spec: ClientTrafficPolicySpec
+
+
 SHAPES: Final[dict[str, type[Object]]] = {
     "ServiceMonitor": ServiceMonitor,
     "PrometheusRule": PrometheusRule,
     "Gateway": Gateway,
     "HTTPRoute": HttpRoute,
     "ExternalSecret": ExternalSecret,
+    "BackendTrafficPolicy": BackendTrafficPolicy,
+    "ClientTrafficPolicy": ClientTrafficPolicy,
 }
 
 

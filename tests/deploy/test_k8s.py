@@ -77,7 +77,7 @@ def test_a_field_that_nobody_knows_is_found() -> None:
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_field_of_a_custom_resource_that_nobody_knows_is_found(kind: str, tmp_path: Path) -> None:
-    (found, *_) = of_kind(with_components(tmp_path, "monitoring", "gateway-api", "external-secrets"), kind)
+    (found, *_) = of_kind(with_components(tmp_path, *COMPONENTS), kind)
     SHAPES[kind].model_validate(found)
     found["spec"]["interval"] = "15s"
     with pytest.raises(ValueError, match="interval"):

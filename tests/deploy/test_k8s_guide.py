@@ -71,6 +71,8 @@ def test_an_overlay_of_ones_own_is_valid(text: str, tmp_path: Path) -> None:
         changed = named(made, patch["target"]["kind"], patch["target"]["name"])
         assert {each["value"] for each in yaml.safe_load(patch["patch"])} == {"ticks.example.org"}
         assert "feed.example.com" not in str(changed)
+    if of_kind(made, "Gateway"):
+        assert of_kind(made, "BackendTrafficPolicy"), "an Envoy that is told nothing takes 1,024 clients"
     for one in pods(made) if "images" in text else []:
         assert {each["image"] for each in one.containers} == {"registry.example.org/feed:0.1.0"}
 

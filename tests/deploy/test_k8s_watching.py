@@ -180,6 +180,22 @@ def test_a_connection_lasts_and_one_that_is_dead_does_not(tmp_path: Path) -> Non
     assert [rule["timeouts"] for rule in route["spec"]["rules"]] == [{"request": "0s", "backendRequest": "0s"}]
 
 
+def test_envoy_lets_in_whom_the_gateways_take_and_believes_no_client(tmp_path: Path) -> None:
+    made = with_components(tmp_path, "gateway-api", "envoy-gateway", "autoscaling")
+    knobs, most = Values().gateway, scaler("production")["maxReplicas"]
+    backend, client = (named(made, kind, "feed")["spec"] for kind in ("BackendTrafficPolicy", "ClientTrafficPolicy"))
+    for spec in (backend, client):
+        (target,) = spec["targetRefs"]
+        assert named(made, target["kind"], target["name"])
+    # a WebSocket is a connection, and a request for as long as it lasts: 1,024 of each unless told otherwise
+    limits = backend["circuitBreaker"]
+    assert limits["maxConnections"] == limits["maxParallelRequests"] == most * knobs.max_connections
+    assert limits["maxPendingRequests"] >= knobs.max_connections
+    # the route's timeouts of 0s would put an end to this one
+    assert client["timeout"]["http"]["streamIdleTimeout"] == f"{3 * knobs.ping_s:.0f}s"
+    assert client["headers"]["earlyRequestHeaders"] == {"remove": ["X-Forwarded-For"]}
+
+
 def test_both_ways_in_believe_the_same_proxies() -> None:
     files = [K8S / "components" / name / "kustomization.yaml" for name in ("ingress", "gateway-api")]
     first, second = ([each["literals"] for each in yaml.safe_load(path.read_text())["configMapGenerator"]]
