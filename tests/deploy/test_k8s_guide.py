@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiohttp.web import HTTPTooManyRequests
 from click import Context
 from click.testing import CliRunner
 
@@ -162,7 +163,11 @@ def test_numbers_are_those_of_the_manifests() -> None:
     assert f"ready for {rolled['minReadySeconds']} s before one old one drains" in words
     annotations = named(overlay("production"), "Ingress", "feed")["metadata"]["annotations"]
     assert f"silent for {annotations['nginx.ingress.kubernetes.io/proxy-read-timeout']} s" in words
-    assert f"asks after each client every {Values().gateway.ping_s:.0f} s" in words
+    knobs = Values().gateway
+    assert f"asks after each client every {knobs.ping_s:.0f} s" in words
+    assert f"of one address a gateway takes {knobs.max_connections_per_address:,} connections" in words
+    assert f"and {knobs.handshakes_per_s:.0f} handshakes a second" in words
+    assert f"get `{HTTPTooManyRequests.status_code}` though each has few" in words
     assert "has three pods" in words
     assert len(pods(overlay("dev"))) == 3
     assert named(overlay("cluster"), "StatefulSet", "feed-ingest")["spec"]["replicas"] == 6
