@@ -105,6 +105,17 @@ def test_objects_that_are_named_are_there(line: str) -> None:
         assert container in {each["name"] for each in pod(overlay("dev"), workloads[0]).containers}
 
 
+def test_what_stopped_a_new_pod_is_asked_of_that_one() -> None:
+    """Of a workload's pods `kubectl logs` takes one that is ready, which is a former one: its check said nothing."""
+    asked = [line for line in KUBECTL if "-c check-config" in line]
+    assert len(asked) > 1
+    assert not [line for line in asked if re.search(r"\b(deployment|statefulset)/", line)]
+    labels = re.findall(r"-l '([\w./]+) in \(([^)]+)\)'", " ".join(asked))
+    for label, names in labels:
+        assert {one.labels[label] for one in pods(overlay("production"))} == set(names.split(", "))
+    assert labels
+
+
 @pytest.mark.parametrize("line", [line for line in LINES if re.search(r"(?:^|-- )feed ", line)])
 def test_feeds_commands_are_there(line: str) -> None:
     words = shlex.split(re.split(r"(?:^|-- )feed ", line)[1])
