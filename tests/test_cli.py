@@ -1,4 +1,4 @@
-"""The command line: help that teaches, faults in one line, the table of settings."""
+"""The command line: help that teaches, faults in one line."""
 
 import re
 import socket
@@ -22,7 +22,6 @@ from feed.settings.words import knobs
 COMMANDS = sorted(main.commands)
 # a group's own commands have the options, see tests/cli/test_key.py
 SINGLE = [name for name in COMMANDS if not isinstance(main.commands[name], click.Group)]
-CONFIG = Path(__file__).resolve().parent.parent / "config" / "feed.toml"
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +102,11 @@ def test_help_imports_nothing_heavy() -> None:
             'gateway.host = "0.0.0.0" (from --host): must be a loopback address while auth.mode is "none"',
         ),
         (["demo", "--host", "::"], 'gateway.host = "::" (from --host): must be a loopback address'),
+        (["config", "gateway"], "gateway: what a server needs is looked at with --check"),
+        (["config", "--check", "ingest"], "ingest: must be gateway, or ingest with a feed"),
+        (["config", "--check", "ingest", "binanec"], "no source for feed 'binanec': there is sim, binance; did you"),
+        (["config", "--check", "--redis", "redis+cluster://h:x"], "redis.url: not understood: redis+cluster://HOST"),
+        (["config", "--check", "--redis", "redis://:p@h:w/@h"], "redis.url: not understood; in a user or password"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(arguments: list[str], line: str) -> None:
@@ -250,41 +254,3 @@ def test_what_cannot_be_served_is_one_line(arguments: list[str], code: int, word
     done = subprocess.run([sys.executable, "-m", "feed", *arguments], capture_output=True, text=True, timeout=30)
     assert words in done.stderr
     assert (len(done.stderr.splitlines()), done.stdout, done.returncode) == (1, "", code)
-
-
-# feed config
-
-
-def test_config_shows_every_knob_with_unit_and_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "my.toml"
-    path.write_text("[history]\nseconds = 90\n")
-    monkeypatch.setenv("FEED_GATEWAY__PORT", "81")
-    result = feed("config", "--config", str(path), "--redis", "redis://u:hunter2@h:1/0")
-    lines = [re.split(r"  +", line) for line in result.stdout.splitlines()]
-    assert lines[0] == ["key", "value", "unit", "from"]
-    assert [line[0] for line in lines[1:]] == list(knobs())
-    assert ["history.seconds", "90", "s", str(path)] in lines
-    assert ["gateway.port", "81", "FEED_GATEWAY__PORT"] in lines
-    assert ["redis.url", '"redis://u:***@h:1/0"', "--redis"] in lines
-    assert ["gateway.feeds", '["sim", "binance"]', "default"] in lines
-    assert "hunter2" not in result.output
-
-
-def test_config_file_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEED_CONFIG", str(CONFIG))
-    assert "default\n" not in feed("config").stdout
-
-
-def test_config_without_origin() -> None:
-    assert "default" not in feed("config", "--no-origin").stdout
-
-
-def test_config_check_is_silent_and_tells_by_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = feed("config", "--check", "--config", str(CONFIG))
-    assert (result.exit_code, result.output) == (0, "")
-    monkeypatch.setenv("FEED_SIM__SEED", "x")
-    result = feed("config", "--check")
-    assert (result.exit_code, result.stderr) == (
-        2,
-        'feed: sim.seed = "x" (from FEED_SIM__SEED): must be a whole number\n',
-    )

@@ -164,7 +164,12 @@ def test_variables_are_read_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None
         ("flush.window_max_s", "2", '"2" (from VAR): must be a number from 0 to 1'),
         ("log.level", "loud", '"loud" (from VAR): must be one of debug, info, warning, error'),
         ("auth.insecure_public", "maybe", '"maybe" (from VAR): must be true or false'),
-        ("redis.url", "localhost", '"localhost" (from VAR): must be a redis://, rediss:// or unix:// URL'),
+        (
+            "redis.url",
+            "localhost",
+            '"localhost" (from VAR): must be a redis://, rediss:// or unix:// URL, or redis+sentinel:// or '
+            "redis+cluster://",
+        ),
         (
             "gateway.feeds",
             "sim,No Feed",

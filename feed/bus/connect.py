@@ -42,7 +42,7 @@ class Link:
         a certificate that is not accepted and never was in this process.
         """
         try:
-            connection = _connection(settings, name)
+            connection = connection_of(settings, name)
         except BusRefused as refused:
             raise _fault(settings, str(refused)) from None
         try:
@@ -125,7 +125,7 @@ def _fault(settings: Redis, words: str) -> BusDown | BusRefused:
     return BusDown(f"Redis can't be connected to any more: {words}") if settings in ADMITTED else BusRefused(words)
 
 
-def _connection(settings: Redis, name: str) -> AbstractConnection:
+def connection_of(settings: Redis, name: str) -> AbstractConnection:
     """What redis-py makes of the settings, not connected yet. Raises BusRefused; its text has nothing of the URL, whose
     password may be where the port should be.
     """

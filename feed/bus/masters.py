@@ -8,7 +8,7 @@ import structlog
 from pydantic import SecretStr
 
 from feed.bus.address import Address, Kind, address_of
-from feed.bus.connect import Link
+from feed.bus.connect import Link, connection_of
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.survey import Survey, survey
 from feed.bus.topology import Node, Topology, View, passing
@@ -40,6 +40,11 @@ class Masters:
     def sharded(self) -> bool:
         """Whether keys and channels are spread over several masters: commands that go to shards are other ones."""
         return self._address.kind is Kind.CLUSTER
+
+    def check(self) -> None:
+        """Raises BusRefused for settings with which nobody can be asked, and asks nobody."""
+        for settings in [self._at(node) for node in self._address.seeds] or [self._settings]:
+            connection_of(settings, self._name)
 
     async def find(self) -> Topology:
         """The masters of the moment. Raises BusDown where nobody tells, BusRefused where that can never work."""

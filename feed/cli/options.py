@@ -55,7 +55,12 @@ config_file = click.option(
     metavar="FILE",
     help="Settings, as config/feed.toml has them. Environment and flags win over it.",
 )
-redis_url = knob("--redis", "redis.url", "Redis or Valkey: redis://, rediss:// or unix://.", metavar="URL")
+redis_url = knob(
+    "--redis",
+    "redis.url",
+    "Redis or Valkey: redis://, rediss://, redis+sentinel:// or redis+cluster://.",
+    metavar="URL",
+)
 redis_unused = knob("--redis", "redis.url", "Taken as by every command; this one needs no Redis.", metavar="URL")
 log_level = knob("--log-level", "log.level", "debug, info, warning or error.", metavar="LEVEL")
 log_format = knob("--log-format", "log.format", "auto, console or json.", metavar="FORMAT")

@@ -60,7 +60,7 @@ Symbol = Annotated[
 RedisUrl = Annotated[
     str,
     Field(pattern=r"^(?:rediss?(?:\+sentinel|\+cluster)?|unix)://."),
-    Allowed("a redis://, rediss:// or unix:// URL"),
+    Allowed("a redis://, rediss:// or unix:// URL, or redis+sentinel:// or redis+cluster://"),
 ]
 WebSocketUrl = Annotated[
     str,

@@ -131,8 +131,26 @@ def test_a_wrong_setting_is_said_before_anything_starts(name: str, tmp_path: Pat
         assert code == 2
         assert "gateway.port" in said
         first, then = one.containers
+        assert first["args"] == ["config", "--check", *then["args"]]
         for key in ("image", "env", "envFrom", "volumeMounts", "securityContext"):
             assert first[key] == then[key], key
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "line"),
+    [
+        ("feed-gateway", {"FEED_AUTH__MODE": "none"}, "must be a loopback address while auth.mode is"),
+        ("feed-gateway", {"FEED_REDIS__CA_FILE": "/run/none.crt", "FEED_REDIS__URL": "rediss://h"}, "No such file"),
+        ("feed-ingest", {"FEED_INGEST__SHARDS": "3"}, "2 symbols are too few for 3 shards"),
+        ("feed-ingest", {"FEED_REDIS__URL": "redis+sentinel://s1,s2"}, "Sentinels know a master by its name"),
+    ],
+)
+def test_what_a_server_would_end_with_is_said_before_it_starts(
+    name: str, variables: dict[str, str], line: str, tmp_path: Path
+) -> None:
+    code, said = check("production", pod(overlay("production"), name), tmp_path, **variables)
+    assert code == 2
+    assert line in said
 
 
 def test_the_file_has_only_what_differs_from_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
