@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,6 +145,16 @@ def test_variables_are_knobs() -> None:
     result = CliRunner().invoke(main, ["config", "--check"], env={name: value})
     assert (result.exit_code, result.output.strip()) == (2, told)
     assert re.findall(r"is refused, `(\d+)`", GUIDE) == [str(STATUS[Code.NOT_AUTHENTICATED])]
+
+
+def test_every_address_that_is_of_ipv4_has_a_word_for_ipv6() -> None:
+    sections = tomllib.loads((K8S / "base" / "feed.toml").read_text())
+    every = {variable(f"{section}.{key}") for section, given in sections.items()
+             for key, value in given.items() if value == "0.0.0.0"}  # fmt: skip
+    (told,) = re.findall(r"of IPv6, ([^;]+) are `::`", re.sub(r"\s+", " ", GUIDE))
+    assert set(re.findall(r"`(\w+)`", told)) == every
+    result = CliRunner().invoke(main, ["config", "--check"], env=dict.fromkeys(every, "::"))
+    assert (result.exit_code, result.output) == (0, "")
 
 
 def test_namespaces_are_those_that_policies_name(tmp_path: Path) -> None:
