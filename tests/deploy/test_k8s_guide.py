@@ -147,6 +147,13 @@ def test_variables_are_knobs() -> None:
     assert re.findall(r"is refused, `(\d+)`", GUIDE) == [str(STATUS[Code.NOT_AUTHENTICATED])]
 
 
+def test_prometheus_keeps_what_the_rules_look_back_at() -> None:
+    (kept,) = re.findall(r"prometheusSpec\.retention=(\d+)d", GUIDE)
+    texts = [each["expr"] for made in of_kind(overlay("production"), "PrometheusRule")
+             for group in made["spec"]["groups"] for each in group["rules"]]  # fmt: skip
+    assert int(kept) > max(int(days) for days in re.findall(r"\[(\d+)d\]", " ".join(texts)))
+
+
 def test_every_address_that_is_of_ipv4_has_a_word_for_ipv6() -> None:
     sections = tomllib.loads((K8S / "base" / "feed.toml").read_text())
     every = {variable(f"{section}.{key}") for section, given in sections.items()
