@@ -7,9 +7,10 @@ what one sees.
 from dataclasses import dataclass
 from typing import Final
 
+from feed.gateway.flow import PHASES
 from feed.gateway.rhythm import SHARE
 from feed.settings import Flush
-from tests.bench.costs import US, Costs, Load, taken_in, write_us
+from tests.bench.costs import US, Costs, Load, client_us, message_us, taken_in, write_us
 
 STEPS: Final = 400  # towards the fixed point; each halves what is missing, where there is one
 OVERLOADED_S: Final = 2.0
@@ -33,11 +34,14 @@ def batches(load: Load, clients: int, costs: Costs, slow: float = 1.0, knobs: Fl
     makes batches longer, and so fewer. Raises ValueError where batches would grow for ever.
     """
     knobs = knobs or Flush()
-    events = _events(load, clients)
+    events = taken_in(load, clients)
     if not events:
         return Batches(0.0, 0.0, 0.0)
+    if load.paced:  # each tick is a turn of the loop, but nothing is written before its time
+        cpu = WAKING + (clients * client_us(load, costs) + events * costs.intake_us) * US
+        return Batches(1 / (load.rate * PHASES), load.frames, cpu)
     wanted = min(1.0, load.messages / events)  # the chance that a client wants what has come
-    own = costs.message_us + (0.0 if load.shared else costs.own_us)
+    own = message_us(load, costs)
 
     def flush_s(ticks: float) -> float:
         return clients * (_hit(wanted, ticks) * write_us(load, costs) + wanted * ticks * own) * US
@@ -53,12 +57,6 @@ def batches(load: Load, clients: int, costs: Costs, slow: float = 1.0, knobs: Fl
     waking = min(WAKING, costs.wake_us * US / every)
     cpu = flush_s(ticks) / every + waking + taken_in(load, clients) * costs.intake_us * US
     return Batches(every, _hit(wanted, ticks) / every, cpu)
-
-
-def _events(load: Load, clients: int) -> float:
-    """How often a second a stream has something for its clients: those at rates are given less than comes."""
-    per_symbol = load.each * load.ticks_per_s / load.symbols
-    return taken_in(load, clients) * load.messages / per_symbol if per_symbol else 0.0
 
 
 def _hit(wanted: float, ticks: float) -> float:

@@ -1,141 +1,25 @@
 """How many gateways, Redis shards and bits a second a service takes, from its clients, symbols and rates.
 
     python -m tests.bench.capacity --clients 100000 --symbols 500 --ticks-per-s 5000 --each 20
+    python -m tests.bench.capacity --simulate [--recorded FILE...]
 
-Pure arithmetic over costs that `feed bench` and `python -m tests.bench.sizing` measured;
-`python -m tests.bench.capacity_run` holds it to real gateways.
+`tests.bench.plan` is arithmetic over costs that `feed bench` and `python -m tests.bench.sizing` measured;
+`tests.bench.simulation` plays it, and `python -m tests.bench.capacity_run` holds it to real gateways.
 """
 
 import argparse
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Final
 
-from tests.bench.batches import batches
-from tests.bench.costs import US, Costs, Load, client_us, connection_kb, taken_in
-from tests.bench.masters import master_cpu, masters
+from tests.bench import simulation
+from tests.bench.costs import Load
+from tests.bench.plan import need
 
-COMPRESSED_FROM: Final = 1.5  # messages in a frame, in the mean; one alone is left as it is
-HEADERS: Final = 70  # of Ethernet, IP, TCP and WebSocket around a frame
-
-
-@dataclass(frozen=True)
-class Margins:
-    """What is left unused, and why."""
-
-    gateway_cpu: float = 0.5
-    """Of one core, in the mean: bursts are twice the mean for seconds; and of two gateways either may go."""
-    gateway_connections: int = 8_000
-    """Of gateway.max_connections, 20,000: as many again find room while a gateway is replaced."""
-    gateway_mbit: float = 1_000.0
-    """What one gateway may send in the mean."""
-    gateway_mb: float = 768.0
-    """Half of a pod's limit, 1,536: in the rest waits what slow clients have not taken."""
-    redis_cpu: float = 0.6
-    """Of the one core that Redis works commands off with."""
-    redis_turn_s: float = 0.005
-    """How long a tick may wait in Redis for others to go with it."""
-    redis_mb: float = 4_000.0
-    """Of one master's logs: a snapshot may copy all of it."""
-    drain_s: float = 10.0
-    """drain.window_s: over so long the clients of a gateway that stops come back to others."""
-
-
-COSTS: Final = Costs()
-MARGINS: Final = Margins()
-
-
-@dataclass(frozen=True)
-class Need:
-    """What it takes. `why` says which of its limits a gateway meets first. `gateway_cpu` is what it needs where ticks
-    wait `delay_s` for each other, `gateway_takes` what it takes because it flushes sooner, each `batch_ms`."""
-
-    gateways: int
-    why: str
-    clients_a_gateway: int
-    gateway_cpu: float
-    gateway_takes: float
-    batch_ms: float
-    gateway_mb: float
-    deliveries_per_s: float
-    frames_per_s: float
-    shards: int
-    redis_cpu: float
-    redis_mb: float
-    workers: int
-    clients_gbit: float
-    compressed_gbit: float
-    bus_gbit: float
-    venue_mbit: float
-    back_per_s: float
-
-
-def gateway_cpu(load: Load, clients: float, costs: Costs) -> float:
-    """Cores, of a gateway with so many clients."""
-    return (clients * client_us(load, costs) + taken_in(load, clients) * costs.intake_us) * US
-
-
-def mbit(load: Load, frames: float, costs: Costs, compressed: float = 1.0) -> float:
-    """What a client is sent in so many frames a second: megabits a second."""
-    return (load.messages * costs.message_bytes * compressed + frames * HEADERS) * 8 / 1e6
-
-
-def compression(messages: float) -> float:
-    """What compression leaves of a frame of so many trades, each frame by itself; of one it leaves all."""
-    return min(1.0, 0.26 + 0.62 / messages) if messages >= COMPRESSED_FROM else 1.0
-
-
-def most_clients(load: Load, costs: Costs, margins: Margins) -> tuple[int, str]:
-    """How many a gateway serves, and what sets the limit. Raises ValueError where reading the ticks takes it all."""
-    left = margins.gateway_cpu - taken_in(load, load.clients) * costs.intake_us * US
-    if left <= 0:
-        raise ValueError(f"{load.ticks_per_s:,.0f} ticks a second are more than a gateway may read: divide the symbols")
-    limits = {
-        "CPU": left / (client_us(load, costs) * US),
-        "connections": margins.gateway_connections,
-        "memory": (margins.gateway_mb - costs.gateway_mb) * 1e3 / connection_kb(load, costs),
-        "bandwidth": margins.gateway_mbit / mbit(load, load.messages, costs),
-    }
-    why = min(limits, key=limits.__getitem__)
-    return max(1, int(limits[why])), why
-
-
-def need(load: Load, costs: Costs = COSTS, margins: Margins = MARGINS) -> Need:
-    """What a service takes that is asked for this. Raises ValueError for what no gateway can do."""
-    most, why = most_clients(load, costs, margins)
-    busy = math.ceil(load.clients / most)
-    gateways = busy + 1  # one may fail, or be replaced
-    clients = math.ceil(load.clients / gateways)
-    # lists that nobody shares: some client of each gateway wants each stream
-    readers = gateways
-    redis_mb = load.ticks_per_s * load.history_s * costs.entry_bytes / 1e6 + load.symbols * costs.stream_kb / 1e3
-    shards = max(
-        masters(load.ticks_per_s, readers, margins.redis_turn_s, margins.redis_cpu, costs),
-        math.ceil(redis_mb / margins.redis_mb),
-    )
-    seen = batches(load, clients, costs)
-    per_frame = load.messages / seen.frames_per_s if seen.frames_per_s else 0.0
-    return Need(
-        gateways=gateways,
-        why=why,
-        clients_a_gateway=clients,
-        gateway_cpu=gateway_cpu(load, clients, costs),
-        gateway_takes=seen.cpu,
-        batch_ms=seen.every_s * 1e3,
-        gateway_mb=costs.gateway_mb + clients * connection_kb(load, costs) / 1e3,
-        deliveries_per_s=load.clients * load.messages,
-        frames_per_s=load.clients * seen.frames_per_s,
-        shards=shards,
-        redis_cpu=master_cpu(load.ticks_per_s / shards, readers, margins.redis_turn_s, costs),
-        redis_mb=redis_mb,
-        workers=2 * max(1, math.ceil(load.ticks_per_s * costs.worker_us * US / margins.gateway_cpu)),
-        clients_gbit=load.clients * mbit(load, seen.frames_per_s, costs) / 1e3,
-        compressed_gbit=load.clients * mbit(load, seen.frames_per_s, costs, compression(per_frame)) / 1e3,
-        bus_gbit=readers * load.ticks_per_s * costs.bus_bytes * 8 / 1e9,
-        venue_mbit=2 * load.ticks_per_s * costs.venue_bytes * 8 / 1e6,
-        back_per_s=clients / margins.drain_s,
-    )
+PARTS: Final = (1, 10, 50)  # of a market, each as recorded
+RECORDED_S: Final = 20.0
 
 
 def table(loads: Sequence[Load]) -> str:
@@ -160,7 +44,10 @@ def table(loads: Sequence[Load]) -> str:
             [f"{one.gateway_takes:.0%}, {one.batch_ms:.0f} ms" for one in needs],
         ),
         ("memory of each", [f"{one.gateway_mb:,.0f} MB" for one in needs]),
-        ("reconnects a second while one is replaced", [f"{one.back_per_s:,.0f}" for one in needs]),
+        (
+            "reconnects a second to one that takes another's place, CPU for them",
+            [f"{one.back_per_s:,.0f}, {one.back_cpu:.0%}" for one in needs],
+        ),
         ("**Redis** masters, CPU that each needs", [f"{one.shards} ({one.redis_cpu:.0%})" for one in needs]),
         ("memory of the logs", [f"{one.redis_mb:,.0f} MB" for one in needs]),
         ("ingest workers, two a share", [f"{one.workers}" for one in needs]),
@@ -186,21 +73,48 @@ EXAMPLES: Final = (
 )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="What a service takes; without arguments, the worked examples.")
+def objections(load: Load) -> Iterator[str]:
+    """What makes no sense of it."""
+    for name in ("clients", "symbols", "ticks_per_s", "each", "delay_s"):
+        if not 0 < getattr(load, name) < math.inf:
+            yield f"--{name.replace('_', '-')} is to be more than 0"
+    for name in ("rate", "history_s"):
+        if not 0 <= getattr(load, name) < math.inf:
+            yield f"--{name.replace('_', '-')} is to be 0 or more"
+    if load.each > load.symbols:
+        yield f"--each {load.each} is more than the {load.symbols} --symbols that there are"
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     for field in fields(Load):
         name = f"--{field.name.replace('_', '-')}"
         if field.type is bool:
-            parser.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default)
+            parser.add_argument(name, action=argparse.BooleanOptionalAction)
         else:
             parser.add_argument(name, type=field.type)
-    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
-    loads = (
-        EXAMPLES if "clients" not in given else (Load(**{"symbols": 500, "ticks_per_s": 5_000, "each": 20, **given}),)
-    )
+    parser.add_argument("--simulate", action="store_true", help="plays the plan, half a minute for the examples")
+    parser.add_argument("--recorded", type=Path, nargs="+", metavar="FILE", help="and with ticks as Binance sent them")
+    return parser.parse_args()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What a service takes; without arguments, the worked examples.")
+    asked = parsed(parser)
+    names = [field.name for field in fields(Load)]
+    given = {name: value for name, value in vars(asked).items() if name in names and value is not None}
+    if given and "clients" not in given:
+        parser.error("--clients is missing")
+    loads = (Load(**{"symbols": 500, "ticks_per_s": 5_000, "each": 20, **given}),) if given else EXAMPLES
+    if found := [objection for load in loads for objection in objections(load)]:
+        parser.error("; ".join(found))
     try:
         print(table(loads))
-    except ValueError as error:
+        if asked.simulate or asked.recorded:
+            print(f"\n{simulation.table(loads, simulation.CASES)}")
+        if asked.recorded:
+            cases = [simulation.recorded(asked.recorded, parts) for parts in PARTS]
+            print(f"\n{simulation.table(loads, cases, RECORDED_S)}")
+    except (ValueError, OverflowError) as error:
         parser.error(str(error))
 
 

@@ -1,4 +1,4 @@
-"""Holds the capacity plan to real gateways: three selections, at several numbers of clients, and what each takes.
+"""Holds the capacity plan to real gateways: four selections, at several numbers of clients, and what each takes.
 
     python -m tests.bench.capacity_run [--seconds 3] [--clients 250,500,1000]
 
@@ -15,13 +15,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
+from feed.bench.audience import DEPTH_TWO_JSON, Want, subscription
 from feed.bench.cpu import divide
 from feed.bench.delays import percentiles
 from feed.bench.fanout import set_scene, witnessed
 from feed.bench.run import measuring
 from feed.bench.scenarios import Plan, Scenario
 from feed.bench.stage import Stage
-from feed.bench.systems import Round, Served, start_gateway
+from feed.bench.systems import Round, Scene, Served, start_gateway
 from feed.bus.embedded import EmbeddedServer
 from tests.bench.batches import batches
 from tests.bench.capacity import wanted
@@ -31,6 +32,7 @@ SELECTIONS: Final = (
     Load(clients=0, symbols=1, ticks_per_s=100, each=1, shared=True, tls=False),
     Load(clients=0, symbols=500, ticks_per_s=2_000, each=20, tls=False),
     Load(clients=0, symbols=100, ticks_per_s=200, each=5, tls=False),
+    Load(clients=0, symbols=500, ticks_per_s=5_000, each=20, rate=1, tls=False),
 )
 CLIENTS: Final = (250, 500, 1_000)
 HERE: Final = Load(clients=200, symbols=1, ticks_per_s=100, each=1, shared=True, tls=False)
@@ -99,11 +101,17 @@ async def measured(load: Load, seconds: float) -> Seen:
             child = await start_gateway(stage, server.url)
             scene = await set_scene(stage, scenario, plan, server, load.clients)
             gateway = Served(scene, "gateway", child)
-            await gateway.connect(witnessed=witnessed(scenario, scene.names))
+            await gateway.connect(wants_of(load, scene), witnessed=witnessed(scenario, scene.names))
             before = waited(child.pid)
             found = await gateway.round(scenario.ticks_per_s)
             ran, queued = (after - at for after, at in zip(waited(child.pid), before, strict=True))
             return Seen(found, (ran + queued) / ran)
+
+
+def wants_of(load: Load, scene: Scene) -> list[Want]:
+    """Each client's wish, at the load's rate."""
+    at_most = {"rate": load.rate} if load.rate else {}
+    return [Want(DEPTH_TWO_JSON, subscription(scene.kinds, symbols, **at_most)) for symbols in scene.wanted]
 
 
 def waited(pid: int) -> tuple[int, int]:
@@ -133,9 +141,16 @@ def point(load: Load, seconds: float) -> Point:
         taken=found.cpu,
         frames_predicted=expected.frames_per_s,
         frames=found.window.frames / found.window.seconds / load.clients,
-        came=found.total.messages / found.expected if found.total and found.expected else 0.0,
+        came=came(load, found),
         p50_ms=(percentiles(found.delays_ms) or {"p50": 0.0})["p50"],
     )
+
+
+def came(load: Load, found: Round) -> float:
+    """Of what was due; to those at rates less than all that was published."""
+    if load.paced:
+        return found.window.messages / found.window.seconds / (load.clients * load.messages)
+    return found.total.messages / found.expected if found.total and found.expected else 0.0
 
 
 def points(selections: Sequence[Load], clients: Sequence[int], seconds: float) -> Iterator[Point]:

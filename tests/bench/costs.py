@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from feed.gateway.flow import PHASES
+
 US: Final = 1e-6
 
 
@@ -25,6 +27,10 @@ class Costs:
     """A flush, whatever is in it, where there are at most some hundred a second: two clients, 50 to 400 ticks/s."""
     intake_us: float = 7.45
     """A tick that a gateway reads, judges, encodes and keeps: `intake`."""
+    handshake_us: float = 1_040.0
+    """A client that comes and subscribes to 20 symbols: `tests.bench.handshakes`."""
+    tls_handshake_us: float = 830.0
+    """More over TLS: the same."""
     worker_us: float = 47.0
     """A tick that a worker reads and publishes, one in a call, thousands a second: `tests.bench.worker_cost`."""
     redis_us: float = 49.0
@@ -56,6 +62,7 @@ class Costs:
 
 
 COLD_BELOW: Final = 10.0  # frames a second
+FEW: Final = 2  # of PHASES: streams that begin together, as at a gateway that has just started, stay together
 
 
 @dataclass(frozen=True)
@@ -81,19 +88,51 @@ class Load:
         return self.each * (min(of_one, self.rate) if self.rate else of_one)
 
     @property
+    def paced(self) -> bool:
+        """Whether more comes of a symbol than a client wants."""
+        return 0 < self.rate < self.ticks_per_s / self.symbols
+
+    @property
     def frames(self) -> float:
-        """A second, to one client: those messages go together that come within `delay_s`, by chance as they come."""
-        return (1 - math.exp(-self.messages * self.delay_s)) / self.delay_s
+        """A second, to one client: those messages go together that come within `delay_s`, by chance as they come. At
+        rates those go together that wait for the same moment, of which each period has PHASES."""
+        if not self.paced:
+            return self._by_chance(self.messages)
+        waiting = self.messages * (1 - math.exp(-self.ticks_per_s / self.symbols / self.rate))
+        together = self.rate * PHASES * (1 - math.pow(1 - 1 / PHASES, waiting / self.rate))
+        return min(self._by_chance(self.messages), together + self._by_chance(self.messages - waiting))
+
+    def _by_chance(self, messages: float) -> float:
+        return (1 - math.exp(-messages * self.delay_s)) / self.delay_s
 
 
 def write_us(load: Load, costs: Costs) -> float:
-    return (costs.cold_us if load.frames < COLD_BELOW else costs.write_us) + (costs.tls_us if load.tls else 0.0)
+    """A frame. Who gets a few more than COLD_BELOW does not cost less in all than who gets a few less."""
+    frames = load.frames
+    warm = max(costs.write_us, costs.cold_us * min(1.0, COLD_BELOW / frames)) if frames else costs.cold_us
+    return warm + (costs.tls_us if load.tls else 0.0)
+
+
+def message_us(load: Load, costs: Costs) -> float:
+    """A message in a frame."""
+    return costs.message_us + (0.0 if load.shared else costs.own_us)
 
 
 def client_us(load: Load, costs: Costs) -> float:
     """Microseconds a second that one client takes of a gateway's core."""
-    own = 0.0 if load.shared else costs.own_us
-    return load.frames * write_us(load, costs) + load.messages * (costs.message_us + own)
+    return load.frames * write_us(load, costs) + load.messages * message_us(load, costs)
+
+
+def back_us(load: Load, costs: Costs) -> float:
+    """What one client takes of a gateway's core that it comes to."""
+    return costs.handshake_us + (costs.tls_handshake_us if load.tls else 0.0)
+
+
+def flush_us(load: Load, costs: Costs) -> float:
+    """What one client takes of a moment for which all wait that are at rates, where there are but FEW of those."""
+    moments = load.rate * FEW
+    hit = 1 - math.pow(1 - 1 / FEW, load.messages / load.rate)
+    return hit * write_us(load, costs) + load.messages / moments * message_us(load, costs)
 
 
 def taken_in(load: Load, clients: float) -> float:

@@ -30,10 +30,13 @@ def master_cpu(ticks_per_s: float, readers: int, turn: float, costs: Costs) -> f
     return (ticks_per_s * tick_us(readers, costs) + readers * costs.reader_write_us / turn) * US
 
 
-def masters(ticks_per_s: float, readers: int, turn: float, most_cpu: float, costs: Costs) -> int:
-    """How many it takes, streams being spread evenly and every gateway reading of each. Raises ValueError where the
-    writes alone are too much, which no further master changes."""
-    left = most_cpu - master_cpu(0.0, readers, turn, costs)
+def masters(
+    ticks_per_s: float, readers: int, turn: float, most_cpu: float, costs: Costs, most_for_ticks: float = 1.0
+) -> int:
+    """How many it takes, streams being spread evenly and every gateway reading of each; `most_for_ticks` of a core may
+    go to ticks, beside the writes. Raises ValueError where the writes alone are too much, which no further master
+    changes."""
+    left = min(most_for_ticks, most_cpu - master_cpu(0.0, readers, turn, costs))
     if left * MOST <= ticks_per_s * tick_us(readers, costs) * US:
         raise ValueError(f"{readers:,} gateways are more than a master may write to each {turn * 1e3:g} ms")
     return max(1, -int(-ticks_per_s * tick_us(readers, costs) * US // left))

@@ -7,8 +7,8 @@ import pytest
 
 from feed.bench.scenarios import SCENARIOS
 from tests.bench.batches import batches
-from tests.bench.capacity import need
 from tests.bench.costs import Costs, Load
+from tests.bench.plan import need
 from tests.data import ROOT
 
 ONE = Load(clients=100, symbols=1, ticks_per_s=100, each=1, shared=True, tls=False)
@@ -38,7 +38,7 @@ def test_whoever_waits_for_a_core_flushes_less_often_and_takes_less_of_it() -> N
 
 def test_clients_at_rates_have_fewer_batches() -> None:
     each = replace(ONE, symbols=10, ticks_per_s=1_000, each=10)
-    assert batches(replace(each, rate=1.0), 10, Costs()).frames_per_s == pytest.approx(10)
+    assert batches(replace(each, rate=1.0), 10, Costs()).frames_per_s == pytest.approx(4 * (1 - 0.75**10))
 
 
 def test_nobody_takes_nothing_and_too_many_are_said_to_be() -> None:

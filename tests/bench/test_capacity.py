@@ -12,10 +12,11 @@ import pytest
 from feed.bus.embedded import servers
 from feed.wire.deflate import compressed
 from feed.wire.frames import TEXT, frame
-from tests.bench.capacity import EXAMPLES, Margins, compression, gateway_cpu, most_clients, need, table
+from tests.bench.capacity import EXAMPLES, main, table
 from tests.bench.capacity_run import BAND, HEAD, SELECTIONS, points
 from tests.bench.costs import Costs, Load, client_us, taken_in
 from tests.bench.masters import master_cpu, masters, turn_s
+from tests.bench.plan import Margins, compression, gateway_cpu, most_clients, need
 from tests.bench.readers import ALONE, turns
 from tests.data import ROOT
 
@@ -26,7 +27,7 @@ LOAD = Load(clients=100_000, symbols=500, ticks_per_s=5_000, each=20)
     ("load", "messages", "frames"),
     [
         (LOAD, 200, (1 - math.exp(-4)) * 50),
-        (replace(LOAD, rate=1), 20, (1 - math.exp(-0.4)) * 50),
+        (replace(LOAD, rate=1), 20, 4 * (1 - 0.75**20)),  # all of a client's that wait for a moment go together
         (replace(LOAD, rate=50), 200, (1 - math.exp(-4)) * 50),  # more than there is changes nothing
         (replace(LOAD, each=0), 0, 0),
         (replace(LOAD, delay_s=1e-9), 200, 200),  # nothing waits: each message is a frame
@@ -64,13 +65,85 @@ def test_a_gateway_is_as_full_as_it_may_be_and_one_is_to_spare() -> None:
 @pytest.mark.parametrize(
     ("load", "margins", "why"),
     [
-        (Load(clients=100_000, symbols=10, ticks_per_s=1, each=1), Margins(), "connections"),
+        (Load(clients=100_000, symbols=10, ticks_per_s=1, each=1), Margins(gateway_connections=2_000), "connections"),
+        (Load(clients=100_000, symbols=10, ticks_per_s=1, each=1), Margins(), "reconnects"),
+        (replace(LOAD, rate=1), Margins(), "flush"),
         (replace(LOAD, shared=True), Margins(gateway_mbit=10), "bandwidth"),
         (Load(clients=100_000, symbols=10, ticks_per_s=1, each=1), Margins(gateway_mb=200), "memory"),
     ],
 )
 def test_other_limits(load: Load, margins: Margins, why: str) -> None:
     assert most_clients(load, Costs(), margins)[1] == why
+
+
+def test_one_that_takes_anothers_place_has_time_for_all_who_come() -> None:
+    idle, costs, margins = Load(clients=100_000, symbols=10, ticks_per_s=1, each=1), Costs(), Margins()
+    found = need(idle)
+    assert found.back_cpu == pytest.approx(found.clients_a_gateway / 10 * (1_040 + 830) * 1e-6)
+    assert found.back_cpu + found.gateway_cpu <= margins.gateway_back
+    plain = need(replace(idle, tls=False))
+    assert plain.clients_a_gateway > 1.5 * found.clients_a_gateway
+    assert most_clients(idle, replace(costs, handshake_us=0.0, tls_handshake_us=0.0), margins)[1] == "connections"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--clients 0", "--clients is to be more than 0"),
+        ("--clients -5", "--clients is to be more than 0"),
+        ("--clients 10 --each 600", "--each 600 is more than the 500 --symbols that there are"),
+        ("--clients 10 --symbols 0", "--symbols is to be more than 0"),
+        ("--clients 10 --ticks-per-s 0", "--ticks-per-s is to be more than 0"),
+        ("--clients 10 --ticks-per-s nan", "--ticks-per-s is to be more than 0"),
+        ("--clients 10 --ticks-per-s inf", "--ticks-per-s is to be more than 0"),
+        ("--clients 10 --each -3", "--each is to be more than 0"),
+        ("--clients 10 --rate -1", "--rate is to be 0 or more"),
+        ("--clients 10 --delay-s 0", "--delay-s is to be more than 0"),
+        ("--clients 10000 --ticks-per-s 90000", "divide the symbols"),
+        ("--clients 1000000000000", "more than a master may write to"),
+        ("--symbols 100", "--clients is missing"),
+    ],
+)
+def test_what_makes_no_sense_is_said(
+    arguments: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["capacity", *arguments.split()])
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr()
+    assert words in told.err
+    assert not told.out
+
+
+def test_the_guides_example_has_what_the_guide_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = (ROOT / "deploy" / "README.md").read_text()
+    command = re.search(r"^python -m tests\.bench\.capacity (--clients .*)$", guide, re.MULTILINE)
+    said = re.search(r"with one column: (\d+) gateways, (\w+) Redis, ([\d.]+) Gbit/s", guide)
+    assert command
+    assert said
+    monkeypatch.setattr("sys.argv", ["capacity", *command[1].split()])
+    main()
+    printed = capsys.readouterr().out
+    assert f"one of them to spare | {said[1]} (" in printed
+    assert said[2] == "one"
+    assert "CPU that each needs | 1 (" in printed
+    assert f"to clients | {said[3]} Gbit/s" in printed
+
+
+def test_the_guide_says_how_many_ticks_a_master_may_have() -> None:
+    guide = (ROOT / "deploy" / "README.md").read_text()
+    told = re.search(r"([\d,]+) ticks a second for each\s+master with ten gateways, ([\d,]+) with 150", guide)
+    assert told
+    margins, costs = Margins(), Costs()
+    for words, readers in zip(told.groups(), (10, 150), strict=True):
+        ticks = int(words.replace(",", ""))
+        most = [
+            masters(times * ticks, readers, margins.redis_turn_s, margins.redis_cpu, costs, margins.redis_ticks)
+            for times in (0.97, 1.03)
+        ]
+        assert most == [1, 2]
 
 
 def test_more_ticks_than_a_gateway_may_read_are_said_to_be() -> None:
