@@ -23,7 +23,8 @@ class Step:
 @dataclass
 class Account:
     """A rolling update. `ends` are the last seqs of all streams, `after` the connections of each gateway at the end.
-    `every_s` is how often a client should have a tick; `took_s` lasts from the first new gateway's start to the end."""
+    `every_s` is how often a client should have a tick; `took_s` lasts from the first new gateway's start to the end.
+    `published` are the ticks of all streams as their publisher counted them, which `ends` are to come to."""
 
     journeys: Sequence[Journey]
     ends: Mapping[str, int]
@@ -32,6 +33,7 @@ class Account:
     every_s: float = 0.0
     ticks_per_s: float = 0.0
     took_s: float = 0.0
+    published: int = 0
 
     @property
     def missed(self) -> int:
@@ -62,6 +64,8 @@ class Account:
     def faults(self, most_in_a_second: float) -> list[str]:
         """What should not be: `most_in_a_second` is the share of a gateway's clients that may come back within one."""
         found = [fault for journey in self.journeys for fault in journey.faults][:5]
+        if sum(self.ends.values()) != self.published:
+            found.append(f"{self.published} ticks were published, and the streams end at {sum(self.ends.values())}")
         found += [f"{self.missed} ticks missed"] if self.missed else []
         found += [f"{doubled} ticks came twice"] if (doubled := sum(j.doubled for j in self.journeys)) else []
         found += (
@@ -70,6 +74,8 @@ class Account:
         found += [f"{len(away)} are not back"] if (away := [j for j in self.journeys if not j.connected]) else []
         codes = Counter(code for journey in self.journeys for _, code in journey.closed)
         found += [f"connections ended with {dict(codes)}"] if set(codes) != {DRAINED} else []
+        closed, held = sum(len(j.closed) for j in self.journeys), sum(step.clients for step in self.steps)
+        found += [f"{closed} connections ended, and the gateways had {held}"] if closed < held else []
         unwarned = sum(len(j.closed) > j.noticed for j in self.journeys)
         found += [f"{unwarned} clients were closed without a notice"] if unwarned else []
         for number, step in enumerate(self.steps, 1):

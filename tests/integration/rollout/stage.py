@@ -29,11 +29,13 @@ JOIN_S = 90.0
 REPLACE_S = 60.0
 CATCH_UP_S = 30.0
 BY_HAND_EVERY = 20  # one client of so many resumes by hand
+MORE_EVERY = 10  # and one of so many has several streams
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How large it is: `each` is how many of the symbols a client wants, `by_hand` the kind of every twentieth.
+    """How large it is: `each` is how many of the symbols a client wants, `more` those of every tenth, whose streams
+    are resumed together; `by_hand` is the kind of every twentieth.
     `environment` is for the gateways, which are told to believe the proxy anyway."""
 
     clients: int = 2_000
@@ -41,6 +43,7 @@ class Plan:
     gateways: int = 3
     symbols: int = 40
     each: int = 1
+    more: int = 5
     ticks_per_s: float = 200.0
     environment: tuple[tuple[str, str], ...] = ()
     by_hand: str = RAW
@@ -85,14 +88,14 @@ class Rollout:
             new.append(await self._start())
             steps.append(await self._replace(gateway))
         took_s = time.monotonic() - began_s
-        await publisher.ask("stop")
+        published = plan.symbols + (await publisher.ask("stop"))["offered"]  # one of each began the streams
         ends = await self._ends()
         after = [await gateway.connections() for gateway in new]
         await self._until(lambda now: now["complete"] == plan.clients, "all have all", CATCH_UP_S, ends, strict=False)
         answers = [await crowd.ask("journeys") for crowd in self._crowds]
         journeys = [Journey.of_json(told) for answer in answers for told in answer["journeys"]]
         every_s = plan.symbols / plan.ticks_per_s / plan.each
-        return Account(journeys, ends, steps, after, every_s, plan.ticks_per_s, took_s)
+        return Account(journeys, ends, steps, after, every_s, plan.ticks_per_s, took_s, published)
 
     async def _start(self) -> Gateway:
         """A gateway, ready, that the proxy sends clients to."""
@@ -110,7 +113,9 @@ class Rollout:
         self._crowds = list(await asyncio.gather(*(self._crowd(number) for number in range(plan.processes))))
         url = f"ws://127.0.0.1:{self._proxy.port}/v2/sim"
         kinds = [plan.by_hand if number % BY_HAND_EVERY == 0 else OWN for number in range(plan.clients)]
-        clients = [[kind, chance.sample(names, plan.each)] for kind in kinds]
+        wants = [plan.more if number % MORE_EVERY == 1 else plan.each for number in range(plan.clients)]
+        wants[0] = plan.more  # one that resumes by hand
+        clients = [[kind, chance.sample(names, many)] for kind, many in zip(kinds, wants, strict=True)]
         async with asyncio.timeout(JOIN_S):
             joining = (
                 crowd.ask("join", url=url, clients=clients[number :: plan.processes], seed=number)
