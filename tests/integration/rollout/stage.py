@@ -43,7 +43,7 @@ class Plan:
     gateways: int = 3
     symbols: int = 40
     each: int = 1
-    more: int = 5
+    more: int = 3
     ticks_per_s: float = 200.0
     environment: tuple[tuple[str, str], ...] = ()
     by_hand: str = RAW
