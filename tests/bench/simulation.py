@@ -104,13 +104,14 @@ def play(
     redis = [mastered(chance, share, plan.gateways, costs) for share in shares]
     arrived = sorted(pair for each in redis for pair in zip(each.written, each.published, strict=True))
     gateway = Simulated(load, costs, 0 if case.back == "anew" else plan.clients_a_gateway, chance)
-    gateway.run(*map(list, zip(*arrived, strict=True)), _comings(chance, plan, case, margins, seconds))
+    comings = _comings(chance, plan, case, margins, seconds)
+    gateway.run([tick for tick, _ in arrived], [published for _, published in arrived], comings)
     redis_waits = Delays()
     for each in redis:
         redis_waits.counts.update(each.waits.counts)
     return Seen(
         case=case.name,
-        cpu=gateway.busy_s / gateway.clock.at,
+        cpu=gateway.busy_s / max(gateway.clock.at, seconds),
         redis=redis,
         redis_waits=redis_waits,
         waits=gateway.waits,

@@ -150,6 +150,11 @@ def test_costs_that_are_twice_what_was_measured_are_found() -> None:
     assert seen.faults()
 
 
+def test_a_market_without_a_tick_holds() -> None:
+    load = Load(clients=5, symbols=2, ticks_per_s=0.001, each=1)
+    assert [play(load, need(load), case, 0.1).faults() for case in (MEAN, LOST)] == [[], []]
+
+
 def test_it_is_the_same_each_time() -> None:
     load = replace(EXAMPLES[0], clients=400)
     assert table([load], [MEAN, BURST], 0.5) == table([load], [MEAN, BURST], 0.5)
