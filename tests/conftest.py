@@ -11,7 +11,7 @@ from feed.bus.embedded import EmbeddedServer, ask, servers
 hypothesis.settings.register_profile("feed", deadline=None)
 hypothesis.settings.load_profile("feed")
 
-AT_ONCE = 3
+AT_ONCE = 4
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
