@@ -168,7 +168,12 @@ class Lane:
 
     def oldest_age_ns(self, now_ns: int) -> int:
         """How long the oldest waiting tick has waited; 0 where none waits."""
-        return now_ns - self._runs[0].items[0].ts_recv if self._runs else 0
+        return now_ns - self.oldest_ts if self._runs else 0
+
+    @property
+    def oldest_ts(self) -> int:
+        """When the oldest waiting tick was received. Raises IndexError where none waits."""
+        return self._runs[0].items[0].ts_recv
 
     @property
     def waiting_since_ns(self) -> int:

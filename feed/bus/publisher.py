@@ -5,7 +5,9 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable
+from heapq import heapify, heappop, heapreplace
 from secrets import token_urlsafe
+from typing import Final
 
 import structlog
 
@@ -29,14 +31,17 @@ from feed.core.ticks import NS_PER_S, Tick, kind_of
 from feed.lifecycle import leaves
 from feed.settings import Values
 
+# How much of a full buffer is kept: all streams are looked through for each bit of it that is dropped.
+ROOM: Final = 63 / 64
+
 log = structlog.get_logger(__name__)
 
 
 class Publisher:
     """Takes ticks at any time without waiting; `run` brings them to Redis, in order within each stream.
 
-    What Redis can't take meanwhile waits, up to `publish.buffer_bytes` and `publish.buffer_s`; then the oldest of the
-    stream that grows is dropped, and an in-band gap with cause "ingest" says so.
+    What Redis can't take meanwhile waits, up to `publish.buffer_bytes` and `publish.buffer_s`; then the oldest are
+    dropped, and an in-band gap with cause "ingest" says so.
     """
 
     def __init__(
@@ -81,19 +86,30 @@ class Publisher:
         kind = kind_of(tick)
         lane = self._lanes.get((kind, tick.symbol)) or self._new_lane(kind, tick.symbol)
         self.buffered_bytes += lane.offer(tick, pack(tick))
-        if self.buffered_bytes > self._buffer_bytes or lane.oldest_age_ns(tick.ts_recv) > self._buffer_ns:
-            self._make_room(lane, tick.ts_recv)
+        while lane.oldest_age_ns(tick.ts_recv) > self._buffer_ns:
+            self._drop_oldest(lane)
+        if self.buffered_bytes > self._buffer_bytes:
+            self._make_room()
         if lane.call is None and not lane.queued and lane.waiting:
             self._settled.clear()
             self.place(lane)
 
-    def _make_room(self, lane: Lane, now_ns: int) -> None:
-        while self.buffered_bytes > self._buffer_bytes or lane.oldest_age_ns(now_ns) > self._buffer_ns:
-            freed = lane.drop_oldest()
-            if not freed:
-                break
-            self.buffered_bytes -= freed
-            self._meters.dropped()
+    def _make_room(self) -> None:
+        """Drops the oldest ticks of all streams: what a master that is away has not taken may not cost those of the
+        others, which only pass through."""
+        waiting = [(lane.oldest_ts, at, lane) for at, lane in enumerate(self._lanes.values()) if lane.waiting]
+        heapify(waiting)
+        while waiting and self.buffered_bytes > self._buffer_bytes * ROOM:
+            _, at, lane = waiting[0]
+            self._drop_oldest(lane)
+            if lane.waiting:
+                heapreplace(waiting, (lane.oldest_ts, at, lane))
+            else:
+                heappop(waiting)
+
+    def _drop_oldest(self, lane: Lane) -> None:
+        self.buffered_bytes -= lane.drop_oldest()
+        self._meters.dropped()
         outlet = self._outlet_of(lane)
         if outlet is not None:
             outlet.drop(lane)

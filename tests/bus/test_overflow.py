@@ -138,6 +138,18 @@ def test_what_the_other_worker_held_is_not_missing(fault: str, stream: Stream) -
         asyncio.run(main(server))
 
 
+def test_what_a_master_that_is_away_has_not_taken_costs_no_other_stream_its_ticks() -> None:
+    worker = Publisher(Values.model_validate({"publish": BOUNDS["bytes"]}), "t", frozenset({"trades"}))
+    for number in range(1, LAST + 1):
+        worker.offer(tick(TRADES, number))
+    worker.offer(tick(QUOTES, LAST + 1))
+    for stream, kept in ((TRADES, 100), (QUOTES, 1)):
+        lane = worker.lane(stream)
+        assert lane is not None
+        assert lane.unpublished >= kept
+    assert worker.buffered_bytes <= 65_536
+
+
 def test_who_finds_redis_first_waits_for_the_other(redis_server: EmbeddedServer, redis_url: str) -> None:
     async def main() -> None:
         scene = Scene(redis_server, TRADES)
