@@ -48,8 +48,9 @@ if newest and newest >= number then
   return {'STALE', string.format('%.0f', newest)}
 end
 
--- A Redis that came back without its last writes knows less than the caller, who is not to blame the venue for it.
-local rewound = meta[3] ~= ARGV[1] and tonumber(ARGV[9]) > seq
+-- A Redis that came back without its last writes knows less than the caller, who is not to blame the venue for it. The
+-- process may be the one that wrote its record: a master that was given up, and put back before it had its successor's.
+local rewound = tonumber(ARGV[9]) > seq
 if rewound and (last_id == '' or below(last_id, ARGV[10])) then last_id = ARGV[10] end
 
 -- After a reset of the venue's ids a peer that is late still brings ticks of the numbering before, and their ids prove
@@ -123,7 +124,7 @@ if #entries == 0 then return {'OK', epoch or '', seq + 1, seq, duplicates, 0} en
 -- each of the last ones began ("k3J9:1 x0Lm:121"), so that a reader who missed some still knows its way.
 -- A Redis that was set back has not heard of the epoch that the caller saw last: it is entered between.
 if not epoch then redis.call('DEL', KEYS[1]) end
-local begun = not epoch or meta[3] ~= ARGV[1]
+local begun = not epoch or meta[3] ~= ARGV[1] or rewound
 if begun then
   local function enter(name, start)
     epochs = string.format('%s%s%s:%.0f', epochs, epochs == '' and '' or ' ', name, start)

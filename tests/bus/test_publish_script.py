@@ -194,9 +194,12 @@ def test_the_floor_keeps_numbers_rising_where_redis_forgot_some(script: Script) 
     assert script.meta()["epochs"] == "e1:1 e2:9"
 
 
-def test_the_floor_does_nothing_within_an_epoch(script: Script) -> None:
+def test_a_process_that_forgot_what_it_wrote_itself_begins_an_epoch(script: Script) -> None:
+    """A master of a cluster that was given up and put back, without what its successor published meanwhile."""
     script.publish(1)
-    assert script.publish(2, floor=100)[2:4] == [2, 2]
+    assert script.publish(2, epoch="e3", floor=100, floor_epoch="e2", began=90)[1:4] == ["e3", 101, 101]
+    assert script.meta()["epochs"] == "e1:1 e2:90 e3:101"
+    assert script.publish(3, epoch="e4", floor=101)[1:4] == ["e3", 102, 102]
 
 
 def test_what_redis_forgot_is_not_the_venues_hole(script: Script) -> None:

@@ -3,9 +3,12 @@
 import asyncio
 import shutil
 
+import redis
+
+from feed.bus import names
 from feed.bus.embedded import EmbeddedServer, ask
 from feed.core.streams import Position
-from tests.bus.test_flow import A, Bus, running, trade
+from tests.bus.test_flow import A, Bus, flow, running, trade
 
 
 def test_the_epoch_that_redis_never_heard_of_is_no_gap_for_those_who_stood_in_it() -> None:
@@ -39,3 +42,23 @@ def test_the_epoch_that_redis_never_heard_of_is_no_gap_for_those_who_stood_in_it
 
     with EmbeddedServer() as server:
         asyncio.run(main(server))
+
+
+def test_what_a_process_forgot_that_lives_on_is_given_no_number_twice(redis_url: str) -> None:
+    """As a master that was given up and put back, before it had what its successor published."""
+
+    async def body(bus: Bus) -> None:
+        await bus.open(A)
+        with redis.Redis.from_url(redis_url) as client:
+            bus.publisher.offer(trade("A", 1))
+            await bus.got(A, 1)
+            kept = {key: client.dump(key) for key in (names.meta_key(A), names.log_key(A))}
+            bus.publisher.offer(trade("A", 2))
+            await bus.got(A, 1, 2)
+            for key, data in kept.items():
+                client.restore(key, 0, data, replace=True)  # type: ignore[arg-type]
+        bus.publisher.offer(trade("A", 3))
+        await bus.got(A, 1, 2, 3)
+        assert bus.ear.seqs(A) == [1, 2, 3]
+
+    flow(redis_url, body)
