@@ -94,7 +94,8 @@ class Leases:
                 link = await self._masters.open_for(names.lease_key(""), "feed-leases", self._wake.set)
                 try:
                     self._sha = await link.call("SCRIPT", "LOAD", SCRIPT)
-                    await self._say(link, self._counts)
+                    # also where there is nothing to say: a slot whose keys have left takes connections, and no lease
+                    await self._say(link, {"", *self._counts})
                     self._met(link)
                     failures = 0
                     await self._serve(link)

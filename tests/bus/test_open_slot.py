@@ -6,18 +6,19 @@ It is what an operator's tool leaves behind that died midway, and each slot of e
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import structlog.testing
 
 from feed.bus import names
 from feed.bus.beats import EXPIRES_S
+from feed.bus.leases import Leases
 from feed.bus.store import Store
 from feed.bus.topology import slot_of
 from feed.core.streams import Stream
 from feed.settings import Redis
-from tests.bus.cluster import Cluster, Member
+from tests.bus.cluster import Cluster, Member, cluster
 from tests.bus.test_cluster import PACE_S, STREAMS, Market, binary, holes, story
 from tests.bus.test_flow import Bus, running, trade
 
@@ -116,3 +117,34 @@ def test_a_gateway_that_starts_meanwhile_has_all_streams_and_their_history(binar
             await store.close()
 
     half_open(binary, names.channel(MOVED), scene)
+
+
+def test_connections_are_counted_alone_for_as_long_as_the_slot_of_leases_is_open(binary: Path) -> None:
+    """Nor does anybody say otherwise again and again: where nothing is counted yet, a connection proves nothing."""
+    slot = slot_of(names.lease_key(""))
+
+    async def main(real: Cluster) -> None:
+        leases = Leases(Redis(url=real.url), "p1")
+        asked = asyncio.Semaphore(0)
+        find = leases._masters.open_for
+
+        async def open_for(*words: Any) -> Any:
+            asked.release()
+            return await find(*words)
+
+        leases._masters.open_for = open_for  # type: ignore[method-assign]
+        running = asyncio.create_task(leases.run())
+        with structlog.testing.capture_logs() as lines:
+            async with asyncio.timeout(PATIENCE_S):
+                for _ in range(4):
+                    await asked.acquire()
+                    assert await leases.take("P", 5)
+                    leases.give("P")
+            assert [line["event"] for line in lines] == ["connections_counted_alone"]
+            assert leases.alone
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    with cluster(binary, replicas=0) as real:
+        real.open(slot, next(member for member in real.masters() if member is not real.owner(slot)))
+        asyncio.run(main(real))
