@@ -54,7 +54,8 @@ class Masters:
         found = await survey(nodes, self._ask_node if self.sharded else self._ask_sentinel)
         # whoever knew is asked first the next time, then those that were masters last: seeds may be long gone
         self._known = (found.of, *(found.view.topology.nodes if self.sharded else ()))
-        self._tell(found)
+        if self.sharded:
+            self._tell(found)
         return found.view.topology
 
     async def open(self, node: Node, name: str, ended: Callable[[], None] = lambda: None) -> Link:
@@ -104,12 +105,13 @@ class Masters:
         link = await self._link(self._settings.model_copy(update=own), self._name)
         try:
             answer = await self._ask(link, node, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.service)
+            if answer is None:
+                raise BusDown(f"knows no master {self._address.service!r}")
+            told = await self._ask(link, node, "SENTINEL", "MASTER", self._address.service)
         finally:
             await link.close()
-        if answer is None:
-            raise BusDown(f"knows no master {self._address.service!r}")
         host, port = answer
-        return View(Topology.single(Node(host.decode(), int(port))), serving=True, epoch=0)
+        return View.of_sentinel(Node(host.decode(), int(port)), told)
 
     def _tell(self, found: Survey) -> None:
         """What the log says of a cluster that does not serve all keys, and of one that does again."""

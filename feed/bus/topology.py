@@ -15,6 +15,11 @@ REDIRECTION: Final = re.compile(r"(MOVED|ASK) (\d{1,5}) (.*):(\d{1,5})")
 ASKING: Final = ("ASKING",)
 # A shard may not take a command just now, and will, or another will: it changes its master, or its slots.
 PASSING: Final = ("TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "LOADING")
+# For the host of a node that is to be called by its name (cluster-preferred-endpoint-type hostname) and was given none.
+# Redirections say no more of it; CLUSTER SLOTS has its address beside it.
+NAMELESS: Final = "?"
+# A Sentinel's words for a master that it can't reach.
+DOWN: Final = frozenset((b"s_down", b"o_down", b"disconnected"))
 
 
 class Node(NamedTuple):
@@ -59,10 +64,10 @@ class Topology:
         slots: dict[Node, list[range]] = {}
         for part in reply:
             try:
-                first, last, (host, port, *_), *_ = part
-                node = Node(host.decode() if host else asked.host, int(port))
+                first, last, (host, port, *more), *_ = part
+                node = Node(_host(host, more) or asked.host, int(port))
                 stretch = range(int(first), int(last) + 1)
-            except (TypeError, ValueError, AttributeError) as error:
+            except (TypeError, ValueError, AttributeError, KeyError) as error:
                 raise ValueError(f"CLUSTER SLOTS answered {part!r}") from error
             if not 0 <= stretch.start < stretch.stop <= SLOTS:
                 raise ValueError(f"CLUSTER SLOTS names slots {stretch.start} to {stretch.stop - 1}")
@@ -129,6 +134,14 @@ class View(NamedTuple):
             raise ValueError(f"CLUSTER INFO answered {info!r}") from error
         return cls(Topology.of_reply(slots, asked), serving, epoch)
 
+    @classmethod
+    def of_sentinel(cls, master: Node, told: Sequence[bytes]) -> "View":
+        """Of a Sentinel, by what it says to SENTINEL MASTER. One that began anew from its first configuration names the
+        master of that time, and itself sees it down."""
+        said = dict(zip(told[::2], told[1::2], strict=False))
+        up = DOWN.isdisjoint(said.get(b"flags", b"").split(b","))
+        return cls(Topology.single(master), up, int(said.get(b"config-epoch", 0)))
+
     @property
     def sound(self) -> bool:
         """Whether nobody else needs to be asked."""
@@ -154,16 +167,27 @@ def redirection(words: str, asked: Node) -> Redirection | None:
     """What an error says of where to go; None for other errors. Where it names no host, that of the node that was
     `asked` is meant."""
     found = REDIRECTION.fullmatch(words)
-    if found is None or int(found[2]) >= SLOTS:
+    if found is None or int(found[2]) >= SLOTS or found[3] == NAMELESS:
         return None
     return Redirection(int(found[2]), Node(found[3] or asked.host, int(found[4])), lasting=found[1] == "MOVED")
 
 
 def passing(words: str) -> bool:
-    """Whether an error is one of a moment in which a shard changes: another try, a little later, may be answered."""
-    return words.startswith(PASSING)
+    """Whether an error is one of a moment in which a shard changes: another try, a little later, may be answered; or
+    elsewhere, of a redirection that does not say where."""
+    found = REDIRECTION.fullmatch(words)
+    return words.startswith(PASSING) or (found is not None and found[3] == NAMELESS)
 
 
 def unsettled(words: str) -> bool:
     """Whether an error says that the keys are elsewhere, on their way, or have nobody to answer for them just now."""
     return passing(words) or REDIRECTION.fullmatch(words) is not None
+
+
+def _host(said: bytes | None, more: Sequence[Any]) -> str:
+    """Of a node in CLUSTER SLOTS' reply, with what stands there after its port; "" where it is not said."""
+    host = said.decode() if said else ""
+    if host != NAMELESS:
+        return host
+    words = more[1] if len(more) > 1 else ()
+    return dict(zip(words[::2], words[1::2], strict=False))[b"ip"].decode()  # type: ignore[no-any-return]

@@ -86,6 +86,26 @@ def watched(binary: Path) -> Iterator[Watched]:
                 process.wait()
 
 
+@contextmanager
+def sentinel(binary: Path) -> Iterator[int]:
+    """The port of one that knows a master by where it was, and nobody else."""
+    with tempfile.TemporaryDirectory(prefix="feed-sentinel-") as directory:
+        port, path = _free_port(), Path(directory, "alone.conf")
+        path.write_text(CONFIGURATION.format(port=port, directory=directory, service=SERVICE, master=_free_port()))
+        process = subprocess.Popen(
+            [binary, path, "--sentinel"], stdout=subprocess.DEVNULL, preexec_fn=dies_with_parent()
+        )
+        try:
+            deadline = time.monotonic() + READY_WITHIN_S
+            while b"s_down" not in ask(port, f"SENTINEL MASTER {SERVICE}".encode()):
+                assert time.monotonic() < deadline, "the Sentinel does not miss its master"
+                time.sleep(POLL_S)
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))

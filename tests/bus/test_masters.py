@@ -18,7 +18,7 @@ from feed.bus.masters import OWN, Masters
 from feed.bus.topology import SLOTS, Node
 from feed.settings import Redis
 from tests.bus.cluster import cluster
-from tests.bus.sentinels import watched
+from tests.bus.sentinels import sentinel, watched
 
 PATIENCE_S = 20.0
 
@@ -139,6 +139,17 @@ def test_a_master_that_the_sentinels_do_not_know(binary: Path) -> None:
         async def main() -> None:
             with pytest.raises(BusDown, match="knows no master 'other'"):
                 await masters(real.url.replace("/market", "/other")).find()
+
+        asyncio.run(main())
+
+
+def test_a_sentinel_that_began_anew_from_its_first_configuration_is_not_believed(binary: Path) -> None:
+    """It knows neither the replica that took over nor the other Sentinels, and names a master that is gone."""
+    with watched(binary) as real, sentinel(binary) as forgetful:
+
+        async def main() -> None:
+            find = masters(real.url.replace("sentinel://", f"sentinel://127.0.0.1:{forgetful},"))
+            assert (await find.find()).nodes == (Node("127.0.0.1", real.servers[0].port),)
 
         asyncio.run(main())
 

@@ -96,6 +96,17 @@ def test_where_no_host_is_named_that_of_the_one_who_was_asked_is_meant(word: str
     assert redirection(f"{word} 3999 :6381", A) == Redirection(3999, Node(A.host, 6381), lasting=word == "MOVED")
 
 
+def test_a_node_that_is_to_be_called_by_a_name_and_has_none_is_found_by_its_address() -> None:
+    """As `cluster-preferred-endpoint-type hostname` without `cluster-announce-hostname` says it."""
+    nameless = [b"?", 7002, b"bb", [b"ip", b"10.0.0.2"]]
+    assert Topology.of_reply([[0, 16383, nameless]], A).nodes == (B,)
+    with pytest.raises(ValueError, match="CLUSTER SLOTS"):
+        Topology.of_reply([[0, 16383, [b"?", 7002, b"bb", []]]], A)
+    for words in ("MOVED 3999 ?:6381", "ASK 3999 ?:6381"):
+        assert redirection(words, A) is None
+        assert passing(words), "who looks finds it"
+
+
 @pytest.mark.parametrize(
     ("words", "moment"),
     [
