@@ -29,20 +29,20 @@ class Watched:
 
     def __init__(self, servers: Sequence[EmbeddedServer], ports: Sequence[int]) -> None:
         self.servers = list(servers)
-        self._ports = list(ports)
+        self.ports = list(ports)
 
     @property
     def url(self) -> str:
-        return f"redis+sentinel://{','.join(f'{HOST}:{port}' for port in self._ports)}/{SERVICE}"
+        return f"redis+sentinel://{','.join(f'{HOST}:{port}' for port in self.ports)}/{SERVICE}"
 
     def master(self) -> EmbeddedServer | None:
         """The master, as the first Sentinel has it."""
-        answer = ask(self._ports[0], f"SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}".encode()).split(b"\r\n")
+        answer = ask(self.ports[0], f"SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}".encode()).split(b"\r\n")
         return next((each for each in self.servers if str(each.port).encode() in answer), None)
 
     def ready(self) -> bool:
         """Whether each Sentinel knows the replica and the other Sentinels."""
-        for port in self._ports:
+        for port in self.ports:
             words = ask(port, f"SENTINEL MASTER {SERVICE}".encode()).split(b"\r\n")
             known = dict(zip(words[2::4], words[4::4], strict=False))
             if (known.get(b"num-slaves"), known.get(b"num-other-sentinels")) != (b"1", b"2"):

@@ -1,6 +1,7 @@
 """The masters that a URL leads to, of a real cluster and of real Sentinels."""
 
 import asyncio
+import re
 import subprocess
 import tempfile
 import time
@@ -12,13 +13,14 @@ import pytest
 import redis
 from redis.exceptions import BusyLoadingError, ConnectionError
 
-from feed.bus.embedded import EmbeddedServer, servers
+from feed.bus.embedded import EmbeddedServer, ask, servers
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.masters import OWN, Masters
 from feed.bus.topology import SLOTS, Node
 from feed.settings import Redis
 from tests.bus.cluster import cluster
 from tests.bus.sentinels import sentinel, watched
+from tests.bus.test_flow import A, Bus, running, trade
 
 PATIENCE_S = 20.0
 
@@ -150,6 +152,43 @@ def test_a_sentinel_that_began_anew_from_its_first_configuration_is_not_believed
         async def main() -> None:
             find = masters(real.url.replace("sentinel://", f"sentinel://127.0.0.1:{forgetful},"))
             assert (await find.find()).nodes == (Node("127.0.0.1", real.servers[0].port),)
+
+        asyncio.run(main())
+
+
+def test_the_users_of_the_guide_suffice(binary: Path) -> None:
+    """Behind Sentinels, who have a password of their own, and for all that masters are asked."""
+    guide = Path("deploy/README.md").read_text()
+    of_redis, of_sentinel = re.findall(r"^ACL SETUSER feed on .*$", guide, re.MULTILINE)
+    with watched(binary) as real:
+        for ports, line in (([each.port for each in real.servers], of_redis), (real.ports, of_sentinel)):
+            for port in ports:
+                assert ask(port, line.encode()).startswith(b"+OK")
+        for port in real.ports:
+            assert ask(port, b"ACL SETUSER default resetpass -@all +ping").startswith(b"+OK")
+        url = real.url.replace("sentinel://", "sentinel://feed:PASSWORD@")
+
+        async def main() -> None:
+            async with running(Bus(f"{url}?sentinel_username=feed&sentinel_password=WORD")) as bus:
+                await bus.open(A)
+                bus.publisher.offer(trade("A", 1))
+                await bus.got(A, 1)
+
+        asyncio.run(main())
+
+
+def test_the_users_of_the_guide_suffice_on_a_cluster(binary: Path) -> None:
+    line = re.findall(r"^ACL SETUSER feed on .*$", Path("deploy/README.md").read_text(), re.MULTILINE)[0]
+    with cluster(binary, replicas=0) as real:
+        for member in real.members:
+            assert ask(member.node.port, line.encode()).startswith(b"+OK")
+        url = real.url.replace("cluster://", "cluster://feed:PASSWORD@")
+
+        async def main() -> None:
+            async with running(Bus(url)) as bus:
+                await bus.open(A)
+                bus.publisher.offer(trade("A", 1))
+                await bus.got(A, 1)
 
         asyncio.run(main())
 
