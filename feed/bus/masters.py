@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 from pydantic import SecretStr
 
-from feed.bus.address import Address, Kind, address_of
+from feed.bus.address import SENTINEL_PASSWORD, SENTINEL_USERNAME, Address, Kind, address_of
 from feed.bus.connect import Link, connection_of
 from feed.bus.errors import BusDown, BusRefused
 from feed.bus.survey import Survey, survey
@@ -102,7 +102,13 @@ class Masters:
 
     async def _ask_sentinel(self, node: Node) -> View:
         own = {"url": self._address.sentinels.at(node), "username": "", "password": SecretStr("")}
-        link = await self._link(self._settings.model_copy(update=own), self._name)
+        try:
+            link = await self._link(self._settings.model_copy(update=own), self._name)
+        except BusRefused as error:
+            words = (
+                f"the Sentinel {node}: {error}; its own are {SENTINEL_USERNAME} and {SENTINEL_PASSWORD} in redis.url"
+            )
+            raise BusRefused(words) from error
         try:
             answer = await self._ask(link, node, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.service)
             if answer is None:

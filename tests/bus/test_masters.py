@@ -169,6 +169,8 @@ def test_the_users_of_the_guide_suffice(binary: Path) -> None:
         url = real.url.replace("sentinel://", "sentinel://feed:PASSWORD@")
 
         async def main() -> None:
+            with pytest.raises(BusRefused, match=r"the Sentinel .*wants a password.*sentinel_password in redis\.url"):
+                await masters(url).find()
             async with running(Bus(f"{url}?sentinel_username=feed&sentinel_password=WORD")) as bus:
                 await bus.open(A)
                 bus.publisher.offer(trade("A", 1))
