@@ -54,11 +54,12 @@ def test_what_a_process_forgot_that_lives_on_is_given_no_number_twice(redis_url:
             await bus.got(A, 1)
             kept = {key: client.dump(key) for key in (names.meta_key(A), names.log_key(A))}
             bus.publisher.offer(trade("A", 2))
-            await bus.got(A, 1, 2)
+            bus.publisher.offer(trade("A", 3))
+            await bus.got(A, 1, 2, 3)
             for key, data in kept.items():
                 client.restore(key, 0, data, replace=True)  # type: ignore[arg-type]
-        bus.publisher.offer(trade("A", 3))
-        await bus.got(A, 1, 2, 3)
-        assert bus.ear.seqs(A) == [1, 2, 3]
+        bus.publisher.offer(trade("A", 4))
+        await bus.got(A, 1, 2, 3, 4)
+        assert bus.ear.seqs(A) == [1, 2, 3, 4]
 
     flow(redis_url, body)
