@@ -41,7 +41,7 @@ def until(true: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=LINUX)])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=[LINUX, pytest.mark.chaos])])
 @pytest.mark.parametrize("on", [True, False], ids=["on", "off"])
 def test_what_is_told(on: bool, workers: int) -> None:
     environment = {"FEED_METRICS__ENABLED": str(on).lower(), "FEED_GATEWAY__WORKERS": str(workers)}

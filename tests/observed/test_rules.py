@@ -37,6 +37,7 @@ def test_promtool_takes_the_configuration_and_its_rules() -> None:
     promtool("check", "config", FOLDER / "prometheus.yml")
 
 
+@pytest.mark.chaos  # half a minute of both cores, which the default suite has better use for
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_promtools_unit_tests_pass(path: Path) -> None:
     promtool("test", "rules", path)
