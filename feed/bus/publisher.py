@@ -236,7 +236,8 @@ class Publisher:
     def _turn(self, to: Redirection) -> None:
         """Goes by what a master said of who answers for a slot."""
         if to.lasting:
-            self.spread(self._topology.moved(to))
+            if self._topology.node_at(to.slot) != to.node:  # another stream of the slot may have said so
+                self.spread(self._topology.moved(to))
             self.astray()  # one slot seldom moves alone
         else:
             self.outlet_at(to.node).wake()

@@ -84,10 +84,15 @@ class Topology:
 
     def moved(self, redirection: Redirection) -> "Topology":
         """This, with what a lasting redirection says."""
-        changed = Topology({})
+        before = self._of[redirection.slot]
+        changed = Topology.__new__(Topology)
         changed._of = list(self._of)
         changed._of[redirection.slot] = redirection.node
-        changed.nodes = tuple(sorted({node for node in changed._of if node is not None}))
+        # slots move by the thousand, each with a redirection of its own: all slots are not looked through for each
+        nodes = {*self.nodes, redirection.node}
+        if before is not None and before not in changed._of:
+            nodes.discard(before)
+        changed.nodes = tuple(sorted(nodes))
         return changed
 
     @property
