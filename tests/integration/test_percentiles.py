@@ -18,6 +18,7 @@ from tests.integration.scrapes import Scraped
 from tests.integration.service import Service, running
 
 PATIENCE_S = 40.0
+TRIES = 3
 HOP = {"feed": "sim", "hop": "publish_to_socket"}
 BEGIN_PER_S = 1_000
 OUT = "feed_gateway_messages_out_total"
@@ -112,6 +113,15 @@ def both(how: str, window_s: float, symbols: int, ticks_per_s: float, messages: 
             clients.close()
 
 
+def measured(how: str, window_s: float, symbols: int, ticks_per_s: float, messages: int) -> tuple[Buckets, Delays]:
+    """The same, anew where the clients had no core in time and so don't know when messages came."""
+    for _ in range(TRIES):
+        counted, delays_s = both(how, window_s, symbols, ticks_per_s, messages)
+        if sum(delay is not None for delay in delays_s) > 0.7 * len(delays_s):
+            return counted, delays_s
+    raise AssertionError("the clients read too late to know")
+
+
 def buckets(scraped: Scraped) -> Buckets:
     """Cumulative counts."""
     found = scraped.all()
@@ -123,7 +133,6 @@ def compare(counted: Buckets, delays_s: Delays, *shares: float) -> None:
     # each counts, but for the gap that is told where a worker begins anew
     assert counted[-1] == pytest.approx(len(delays_s), rel=0.05)
     known = sorted(delay for delay in delays_s if delay is not None)
-    assert len(known) > 0.7 * len(delays_s), "the clients read too late to know"
     theirs = {share: known[int(share * len(known))] for share in shares}
     ours = {share: next(n for n, count in enumerate(counted) if count >= share * counted[-1]) for share in shares}
     apart = {share: ours[share] - bisect_left(DELAY_BUCKETS, theirs[share]) for share in shares}
@@ -134,12 +143,12 @@ def compare(counted: Buckets, delays_s: Delays, *shares: float) -> None:
 @pytest.mark.chaos
 def test_clients_of_several_streams_and_both_encodings_see_the_same_quantiles() -> None:
     """A tick waits up to 60 ms for its flush: one that stands for all others must be any of them."""
-    counted, delays_s = both("several", window_s=0.06, symbols=2, ticks_per_s=300, messages=3_000)
+    counted, delays_s = measured("several", window_s=0.06, symbols=2, ticks_per_s=300, messages=3_000)
     compare(counted, delays_s, 0.1, 0.5, 0.9, 0.99)
 
 
 @pytest.mark.chaos
 def test_a_crowd_sees_the_same_quantiles() -> None:
     """The last of hundreds waits until all others have been written to."""
-    counted, delays_s = both("crowd", window_s=0.0, symbols=1, ticks_per_s=10, messages=12_000)
+    counted, delays_s = measured("crowd", window_s=0.0, symbols=1, ticks_per_s=10, messages=12_000)
     compare(counted, delays_s, 0.5, 0.9)
