@@ -1,15 +1,14 @@
 """Keys in Redis: one hash of them all, and a counter that rises with each change."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from feed.bus import log as logs
 from feed.bus import names
-from feed.bus.connect import Link
 from feed.bus.errors import BusDown, BusRefused
-from feed.bus.masters import Masters
+from feed.bus.links import Answer, Links
 from feed.bus.replies import Command
 from feed.core.keys import Edit, Stored
 from feed.settings import Redis
@@ -30,17 +29,17 @@ return 1
 # People change keys, and a script for many of them: each that is overtaken so often saw as many changes succeed.
 TRIES: Final = 20
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
 
 
 class RedisKeys:
-    """Reads and changes keys over one connection, made when needed; a fault ends it. For one caller at a time."""
+    """Reads and changes keys over connections made when needed; a fault ends them. For one caller at a time."""
 
     def __init__(self, settings: Redis, name: str = "feed-keys") -> None:
         """`name` shows in CLIENT LIST."""
-        self._masters = Masters(settings, name)
-        self._name = name
-        self._link: Link | None = None
+        self._links = Links(settings, name)
         self._seen = 0
 
     async def read(self, version: str) -> Stored | None:
@@ -48,12 +47,11 @@ class RedisKeys:
 
         Raises BusDown, also where Redis has forgotten that there were any: keys are never deleted. Raises BusRefused.
         """
-        link = await self._linked()
         if version:
-            (reply,) = await self._answers([("GET", names.KEYS_VERSION)])
-            if _version(link, _count(reply)) == version:
+            run_id, (reply,) = await self._asked([("GET", names.KEYS_VERSION)])
+            if _version(run_id, _count(reply)) == version:
                 return None
-        stored, count = await self._all(link)
+        stored, count = await self._all()
         if self._seen and not count:
             raise BusDown("Redis has forgotten all keys: it was emptied, or started without its data")
         if count < self._seen:
@@ -68,44 +66,42 @@ class RedisKeys:
         Raises what `edit` raises, BusDown (the key may have been written all the same) and BusRefused.
         """
         for _ in range(TRIES):
-            link = await self._linked()
-            stored, count = await self._all(link)
+            stored, count = await self._all()
             key_id, data = edit(stored.keys)
-            (done,) = await self._answers([("EVAL", WRITE, 2, names.KEYS, names.KEYS_VERSION, count, key_id, data)])
-            if done:
+            command = ("EVAL", WRITE, 2, names.KEYS, names.KEYS_VERSION, count, key_id, data)
+            # whoever was not answered does not know whether there is one key more, and the next would be a second
+            if await self._kept(self._links.once(names.KEYS, command)):
                 return
         raise BusRefused(f"others changed keys {TRIES} times in a row, each time before this change")
 
     async def close(self) -> None:
-        if self._link is not None:
-            await self._link.close()
-            self._link = None
+        await self._links.close()
 
-    async def _all(self, link: Link) -> tuple[Stored, int]:
+    async def _all(self) -> tuple[Stored, int]:
+        # of one moment, and of one master: while its slot moves, one may have gone ahead of the other
         commands = logs.atomically(("GET", names.KEYS_VERSION), ("HGETALL", names.KEYS))
-        reply, flat = (await self._answers(commands))[-1]
+        run_id, replies = await self._asked(commands)
+        reply, flat = replies[-1]
         if isinstance(flat, BusRefused):  # what is refused within a transaction stands in its answer
             raise flat
         count, pairs = _count(reply), zip(flat[::2], flat[1::2], strict=True)
-        return Stored(_version(link, count), {key.decode(errors="replace"): data for key, data in pairs}), count
+        return Stored(_version(run_id, count), {key.decode(errors="replace"): data for key, data in pairs}), count
 
-    async def _linked(self) -> Link:
-        if self._link is None:
-            self._link = await self._masters.open_for(names.KEYS, self._name)
-        return self._link
+    async def _asked(self, commands: Sequence[Command]) -> Answer:
+        answer = await self._kept(self._links.ask(names.KEYS, commands))
+        for reply in answer.replies:
+            if isinstance(reply, BusRefused):
+                await self.close()
+                raise reply
+        return answer
 
-    async def _answers(self, commands: Sequence[Command]) -> list[Any]:
-        """Replies, over the connection that is there; it is kept only as long as it answers."""
-        assert self._link is not None
+    async def _kept(self, work: Coroutine[Any, Any, T]) -> T:
+        """Connections are kept only as long as they answer."""
         try:
-            replies = await self._link.calls(commands)
-            for reply in replies:
-                if isinstance(reply, BusRefused):
-                    raise reply
+            return await work
         except BaseException:
             await self.close()
             raise
-        return replies
 
 
 def _count(reply: Any) -> int:
@@ -118,6 +114,6 @@ def _count(reply: Any) -> int:
         raise BusRefused(f"{names.KEYS_VERSION} is no number") from error
 
 
-def _version(link: Link, count: int) -> str:
+def _version(run_id: str, count: int) -> str:
     """The counter and whose it is: another Redis process may have lost changes and counted others since."""
-    return f"{link.run_id}:{count}"
+    return f"{run_id}:{count}"

@@ -1,4 +1,4 @@
-"""Connections for questions that may be asked twice: one to each master, made when needed, renewed where it is dead."""
+"""Connections for questions: one to each master, made when needed, renewed where it is dead."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
 
 
 class Links:
-    """For one caller at a time. What is asked must be safe to ask again."""
+    """For one caller at a time. What is asked must be safe to ask again, but for what goes by `once`."""
 
     def __init__(self, settings: Redis, name: str) -> None:
         """`name` shows in CLIENT LIST."""
@@ -58,6 +58,23 @@ class Links:
             to = next(filter(None, (self._turn(reply, node) for reply in answer.replies)), None)
             answers.append(answer if to is None else await self._lent(to, group))
         return answers
+
+    async def once(self, key: str, command: Command) -> Any:
+        """One command to the master of a key, its reply. It is run once, or not at all: no lost answer is asked for
+        again, and a redirection, which says that it was not run, is followed. Raises BusDown (it may have been run all
+        the same), and BusRefused with the server's words or as `node_of` does."""
+        node = await self.node_of(key)
+        answer = await self._on(node, await self._open(node), [command], turns=True)
+        to = self._turn(answer.replies[0], node)
+        if to is not None and to.lasting:
+            self._topology = self._topology.moved(to)
+            answer = await self._on(to.node, await self._open(to.node), [command])
+        elif to is not None:
+            answer = await self._lent(to, [command])
+        (reply,) = answer.replies
+        if isinstance(reply, BusRefused):
+            raise reply
+        return reply
 
     async def _lent(self, to: Redirection, group: Sequence[Command]) -> Answer:
         # within a transaction each command is taken so, and else the one that follows
@@ -94,22 +111,23 @@ class Links:
             self._topology = NOWHERE  # it may be gone for good, and another in its place
             raise
 
-    async def _on(self, node: Node, link: Link, commands: Sequence[Command]) -> Answer:
-        """Keeps a connection that answered, and no other."""
+    async def _on(self, node: Node, link: Link, commands: Sequence[Command], *, turns: bool = False) -> Answer:
+        """Keeps a connection that answered, and no other. `turns`: also with where slots are by now."""
         try:
             replies = await link.calls(commands)
-            self._check(replies, node)
+            self._check(replies, node, turns=turns)
         except BaseException:
             await link.close()
             raise
         self._links[node] = link
         return Answer(link.run_id, replies)
 
-    def _check(self, replies: Sequence[Any], node: Node) -> None:
-        """Raises BusDown where slots are at another master by now, or nobody can answer just now."""
+    def _check(self, replies: Sequence[Any], node: Node, *, turns: bool) -> None:
+        """Raises BusDown where slots are at another master by now, unless it `turns` there, or nobody can answer just
+        now."""
         for reply in replies:
             to = self._turn(reply, node)
-            if (to is not None and to.lasting) or (to is None and self._masters.sharded and _passes(reply)):
+            if self._passes(reply) if to is None else to.lasting and not turns:
                 self._topology = NOWHERE
                 raise BusDown(str(reply))
 
@@ -117,6 +135,5 @@ class Links:
         """Where a node's reply says that keys are."""
         return redirection(str(reply), node) if self._masters.sharded and isinstance(reply, BusRefused) else None
 
-
-def _passes(reply: Any) -> bool:
-    return isinstance(reply, BusRefused) and passing(str(reply))
+    def _passes(self, reply: Any) -> bool:
+        return self._masters.sharded and isinstance(reply, BusRefused) and passing(str(reply))
