@@ -65,6 +65,7 @@ class Masters:
         link = await self._link(self._at(node), name, ended)
         try:
             if (await self._ask(link, node, "ROLE"))[0] != b"master":
+                self._doubt()
                 raise BusDown(f"{node} is no master")
         except BaseException:
             await link.close()
@@ -77,6 +78,12 @@ class Masters:
         if node is None:
             raise BusDown(f"no master answers for {key}")
         return await self.open(node, name, ended)
+
+    def _doubt(self) -> None:
+        """A Sentinel that named what is no master has not heard of the successor: the others are asked before it."""
+        if self._known and not self.sharded:
+            of = self._known[0]
+            self._known = (*(seed for seed in self._address.seeds if seed != of), of)
 
     async def _ask_node(self, node: Node) -> View:
         link = await self._link(self._at(node), self._name)

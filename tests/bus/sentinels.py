@@ -4,7 +4,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,10 +75,7 @@ def watched(binary: Path) -> Iterator[Watched]:
                 )
                 ports.append(port)
             found = Watched((master, replica), ports)
-            deadline = time.monotonic() + READY_WITHIN_S
-            while not found.ready():
-                assert time.monotonic() < deadline, "the Sentinels do not find each other"
-                time.sleep(POLL_S)
+            _until(found.ready, "the Sentinels find each other")
             yield found
         finally:
             for process in processes:
@@ -89,21 +86,41 @@ def watched(binary: Path) -> Iterator[Watched]:
 @contextmanager
 def sentinel(binary: Path) -> Iterator[int]:
     """The port of one that knows a master by where it was, and nobody else."""
+    with _alone(binary, _free_port()) as port:
+        _until(lambda: b"s_down" in ask(port, f"SENTINEL MASTER {SERVICE}".encode()), "it misses its master")
+        yield port
+
+
+@contextmanager
+def mistaken(binary: Path, replica: EmbeddedServer) -> Iterator[int]:
+    """The port of one that takes a replica for the master, as one that is cut off from the others does after a
+    failover: for some twenty seconds it finds nothing wrong."""
+    with _alone(binary, replica.port) as port:
+        told = f"SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}".encode()
+        _until(lambda: str(replica.port).encode() in ask(port, told), "it answers")
+        yield port
+
+
+@contextmanager
+def _alone(binary: Path, master: int) -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="feed-sentinel-") as directory:
         port, path = _free_port(), Path(directory, "alone.conf")
-        path.write_text(CONFIGURATION.format(port=port, directory=directory, service=SERVICE, master=_free_port()))
+        path.write_text(CONFIGURATION.format(port=port, directory=directory, service=SERVICE, master=master))
         process = subprocess.Popen(
             [binary, path, "--sentinel"], stdout=subprocess.DEVNULL, preexec_fn=dies_with_parent()
         )
         try:
-            deadline = time.monotonic() + READY_WITHIN_S
-            while b"s_down" not in ask(port, f"SENTINEL MASTER {SERVICE}".encode()):
-                assert time.monotonic() < deadline, "the Sentinel does not miss its master"
-                time.sleep(POLL_S)
             yield port
         finally:
             process.kill()
             process.wait()
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(POLL_S)
 
 
 def _free_port() -> int:
