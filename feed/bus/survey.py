@@ -53,6 +53,7 @@ async def survey(nodes: Sequence[Node], ask: Callable[[Node], Awaitable[View]]) 
         for each in asked:
             each.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
+    words = "; ".join(sorted(trouble))  # in whichever order they came: another one is no news
     if best is None:
-        raise BusDown("; ".join(trouble))
-    return best._replace(trouble="; ".join(trouble))
+        raise BusDown(words)
+    return best._replace(trouble=words)

@@ -54,9 +54,14 @@ def test_where_nobody_takes_part_the_one_who_saw_most_is_believed() -> None:
     later = View(NEW, serving=False, epoch=9)
     found, _ = asked({A: ALONE, B: BusDown("gone"), C: later})
     assert (found.view, found.of) == (later, C)
-    assert sorted(found.trouble.split("; ")) == [
-        "a:1: its cluster_state is not ok", "b:2: gone", "c:3: its cluster_state is not ok",
-    ]  # fmt: skip
+    assert found.trouble == "a:1: its cluster_state is not ok; b:2: gone; c:3: its cluster_state is not ok"
+
+
+def test_the_same_troubles_are_the_same_words_in_whichever_order_they_come() -> None:
+    """The log would tell of each order as of news."""
+    found = [asked({node: ALONE._replace(epoch=node.port) for node in order})[0] for order in ((A, B, C), (C, B, A))]
+    assert [each.of for each in found] == [C, C]
+    assert found[0].trouble == found[1].trouble
 
 
 def test_one_who_hangs_is_not_waited_for_where_another_said_something() -> None:
