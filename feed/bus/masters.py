@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import structlog
 from pydantic import SecretStr
+from redis.exceptions import AuthenticationError, ResponseError
 
 from feed.bus.address import SENTINEL_PASSWORD, SENTINEL_USERNAME, Address, Kind, address_of
 from feed.bus.connect import Link, connection_of
@@ -112,9 +113,9 @@ class Masters:
         try:
             link = await self._link(self._settings.model_copy(update=own), self._name)
         except BusRefused as error:
-            words = (
-                f"the Sentinel {node}: {error}; its own are {SENTINEL_USERNAME} and {SENTINEL_PASSWORD} in redis.url"
-            )
+            words = f"the Sentinel {node}: {error}"
+            if isinstance(error.__cause__, AuthenticationError | ResponseError):
+                words += f"; its own are {SENTINEL_USERNAME} and {SENTINEL_PASSWORD} in redis.url"
             raise BusRefused(words) from error
         try:
             answer = await self._ask(link, node, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.service)

@@ -9,6 +9,10 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 # What OpenSSL makes of an answer that is no TLS, by version.
 NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
+# X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+OTHER_NAME: Final = (62, 64)
+# Nodes name each other too, and a Sentinel its master: redis.url alone may be right.
+NAMED: Final = "Redis has to be called what its certificate says: in redis.url, and where it announces itself"
 
 
 def refusal(error: BaseException) -> str | None:
@@ -24,6 +28,8 @@ def refusal(error: BaseException) -> str | None:
         return str(error)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
+            if cause.verify_code in OTHER_NAME:
+                return f"{cause.verify_message} {NAMED}"
             return f"its certificate is not trusted: {cause.verify_message or cause}; redis.ca_file says whom to trust"
         if isinstance(cause, ssl.SSLError) and cause.reason in NO_TLS:
             return "it doesn't speak TLS on this port: redis.url is rediss://, and redis:// is without TLS"

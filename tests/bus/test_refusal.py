@@ -11,6 +11,7 @@ import uvloop
 from feed.bus.connect import Link
 from feed.bus.embedded import EmbeddedServer, ask, servers
 from feed.bus.errors import BusDown, BusRefused
+from feed.bus.masters import Masters
 from feed.settings import Redis
 from tests.bus.tls import tls_server
 from tests.certificates import Authority
@@ -110,13 +111,28 @@ def test_only_the_authorities_of_the_file_are_believed(tmp_path: Path, monkeypat
         assert "not trusted" in refused(redis(url, ca_file=str(others.cert)))
 
 
+def test_a_sentinel_whose_certificate_is_not_trusted_is_not_said_to_want_a_password(tmp_path: Path) -> None:
+    async def main(port: int) -> None:
+        url = f"rediss+sentinel://127.0.0.1:{port}/market"
+        with pytest.raises(
+            BusRefused, match=r"^the Sentinel 127.0.0.1:\d+: its certificate is not trusted.*whom to trust$"
+        ):
+            await Masters(redis(url), "test").find()
+
+    with tls_server(tmp_path) as server:
+        asyncio.run(main(server.port))
+
+
 @LOOPS
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_certificate_of_another_host_or_of_another_time(loop: Any, host: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path, "both")
     elsewhere = authority.certificate("redis.example.com")
     ended = authority.certificate("ended", "127.0.0.1", ended=True)
-    for certificate, words in ((elsewhere, "match"), (ended, "expired" if host == "127.0.0.1" else "")):
+    for certificate, words in (
+        (elsewhere, "called what its certificate says"),
+        (ended, "expired" if host == "127.0.0.1" else ""),
+    ):
         with tls_server(tmp_path, certificate) as server:
             assert words in refused(redis(f"rediss://{host}:{server.port}/0", ca_file=str(authority.cert)), loop)
 
