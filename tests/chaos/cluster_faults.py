@@ -56,7 +56,7 @@ def slots_move(stage: ClusterStage, chance: random.Random) -> str:
     """
     to = chance.choice(stage.nodes.masters())
     slots = [stage.slot_of_a_stream(chance) for _ in range(3)] + chance.sample(range(SLOTS), MOST_SLOTS)
-    moved = [slot for slot in slots if stage.nodes.owner(slot) is not to]
+    moved = [slot for slot in dict.fromkeys(slots) if stage.nodes.owner(slot) is not to]
     for slot in moved:
         stage.nodes.move(slot, to)
     stage.nodes.wait(replicas=1)

@@ -200,12 +200,14 @@ async def both_lose_ticks(on: Stage) -> None:
     on.redis.pause()
     await on.market.say(FLOOD)
     (worker,) = on.workers
+    # of the bar that both cut short when the venue fell mute, either may have told
+    told = worker.sum("feed_publish_gaps_total", cause="venue")
     await worker.until(lambda it: it.value("feed_bus_connected", role="publisher") == 0, "the worker knows")
     await on.gateway.until(lambda it: it.value("feed_bus_connected", role="subscriber") == 0, "the gateway knows")
     await asyncio.to_thread(on.redis.resume)
     await recovered(on)
     assert worker.sum("feed_publish_gaps_total", cause="ingest") >= 1
-    assert worker.sum("feed_publish_gaps_total", cause="venue") == 0
+    assert worker.sum("feed_publish_gaps_total", cause="venue") == told
     assert {cause for cause, _ in on.client.gaps} == {"ingest"}
     assert on.gateway.sum("feed_gateway_gaps_total", cause="ingest") == len(on.client.gaps)
 
