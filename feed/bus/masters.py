@@ -140,7 +140,7 @@ class Masters:
         try:
             link = await Link.open(settings, name, ended)
         except BusRefused as error:
-            raise self._refused(str(error)) from error
+            raise self._refused(str(error)) from error.__cause__
         self._admitted = True
         return link
 
