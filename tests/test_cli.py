@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 from feed import __version__
 from feed.bus.embedded import EmbeddedServer
@@ -18,21 +17,11 @@ from feed.cli.gateway import refuse_public
 from feed.cli.serving import url
 from feed.settings.sources import Given, load, variable
 from feed.settings.words import knobs
+from tests.cli.calling import feed, no_variables  # noqa: F401 - a fixture of all tests here
 
 COMMANDS = sorted(main.commands)
 # a group's own commands have the options, see tests/cli/test_key.py
 SINGLE = [name for name in COMMANDS if not isinstance(main.commands[name], click.Group)]
-
-
-@pytest.fixture(autouse=True)
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in knobs():
-        monkeypatch.delenv(variable(key), raising=False)
-    monkeypatch.delenv("FEED_CONFIG", raising=False)
-
-
-def feed(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments, prog_name="feed")
 
 
 def options_of(name: str) -> list[click.Option]:

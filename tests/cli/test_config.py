@@ -4,24 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from feed.cli import main
-from feed.settings.sources import variable
 from feed.settings.words import knobs
+from tests.cli.calling import feed, no_variables  # noqa: F401 - a fixture of all tests here
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "feed.toml"
-
-
-@pytest.fixture(autouse=True)
-def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in knobs():
-        monkeypatch.delenv(variable(key), raising=False)
-    monkeypatch.delenv("FEED_CONFIG", raising=False)
-
-
-def feed(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments, prog_name="feed")
 
 
 def test_config_shows_every_knob_with_unit_and_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
