@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from feed.bus.embedded import HOST, EmbeddedServer, ask
@@ -56,37 +56,18 @@ def watched(binary: Path) -> Iterator[Watched]:
     with (
         EmbeddedServer(binary=binary, repl_diskless_sync_delay="0") as master,
         EmbeddedServer(binary=binary, replicaof=f"{HOST} {master.port}") as replica,
-        tempfile.TemporaryDirectory(prefix="feed-sentinel-") as directory,
+        ExitStack() as stack,
     ):
-        processes, ports = [], []
-        try:
-            for number in range(3):
-                port = _free_port()
-                path = Path(directory, f"{number}.conf")
-                path.write_text(
-                    CONFIGURATION.format(port=port, directory=directory, service=SERVICE, master=master.port)
-                )
-                processes.append(
-                    subprocess.Popen(
-                        [binary, path, "--sentinel"],
-                        stdout=subprocess.DEVNULL,
-                        preexec_fn=dies_with_parent(),
-                    )
-                )
-                ports.append(port)
-            found = Watched((master, replica), ports)
-            _until(found.ready, "the Sentinels find each other")
-            yield found
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
+        ports = [stack.enter_context(_watching(binary, master.port)) for _ in range(3)]
+        found = Watched((master, replica), ports)
+        _until(found.ready, "the Sentinels find each other")
+        yield found
 
 
 @contextmanager
 def sentinel(binary: Path) -> Iterator[int]:
     """The port of one that knows a master by where it was, and nobody else."""
-    with _alone(binary, _free_port()) as port:
+    with _watching(binary, _free_port()) as port:
         _until(lambda: b"s_down" in ask(port, f"SENTINEL MASTER {SERVICE}".encode()), "it misses its master")
         yield port
 
@@ -95,16 +76,17 @@ def sentinel(binary: Path) -> Iterator[int]:
 def mistaken(binary: Path, replica: EmbeddedServer) -> Iterator[int]:
     """The port of one that takes a replica for the master, as one that is cut off from the others does after a
     failover: for some twenty seconds it finds nothing wrong."""
-    with _alone(binary, replica.port) as port:
+    with _watching(binary, replica.port) as port:
         told = f"SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}".encode()
         _until(lambda: str(replica.port).encode() in ask(port, told), "it answers")
         yield port
 
 
 @contextmanager
-def _alone(binary: Path, master: int) -> Iterator[int]:
+def _watching(binary: Path, master: int) -> Iterator[int]:
+    """The port of a Sentinel that was told of a master, by its port, and of nobody else."""
     with tempfile.TemporaryDirectory(prefix="feed-sentinel-") as directory:
-        port, path = _free_port(), Path(directory, "alone.conf")
+        port, path = _free_port(), Path(directory, "sentinel.conf")
         path.write_text(CONFIGURATION.format(port=port, directory=directory, service=SERVICE, master=master))
         process = subprocess.Popen(
             [binary, path, "--sentinel"], stdout=subprocess.DEVNULL, preexec_fn=dies_with_parent()
